@@ -1,0 +1,57 @@
+/** `init`: a folder with a commented config and a key, ready for `run`. */
+import { existsSync, mkdirSync, unlinkSync, writeFileSync } from 'node:fs'
+import { join, relative, resolve } from 'node:path'
+import type { Context } from '../context.ts'
+import { done, failed, type Outcome } from '../outcome.ts'
+
+export async function init(context: Context, { dir = '.' }: { dir?: string }): Promise<Outcome> {
+  const folder = resolve(context.cwd, dir)
+  const config = join(folder, 'banmesh.yaml')
+  const key = join(folder, 'identity.key')
+  for (const file of [config, key]) {
+    if (existsSync(file))
+      return failed(1, 'exists', `${file} exists already and is not overwritten`, 'choose another folder: --dir DIR')
+  }
+  const [{ configTemplate }, { createIdentity, explainIdentityRefusal }] = await Promise.all([
+    import('../../daemon/config-template.ts'),
+    import('../../daemon/identity.ts')
+  ])
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o750 })
+  } catch (error) {
+    return notWritable(folder, error)
+  }
+  const identity = createIdentity(key)
+  if (!identity.ok) {
+    const { message, hint } = explainIdentityRefusal(key, identity.reason)
+    return failed(1, identity.reason, message, hint)
+  }
+  try {
+    writeFileSync(config, configTemplate(), { flag: 'wx' })
+  } catch (error) {
+    unlinkSync(key)
+    return notWritable(config, error)
+  }
+  const { peerId } = identity.value
+  const here = relative(context.cwd, config)
+  const option = here === 'banmesh.yaml' ? '' : ` --config ${here.startsWith('..') ? config : here}`
+  const text = [
+    `wrote ${config}`,
+    `wrote ${key} (keep it secret: it is this node)`,
+    `peer ID: ${peerId}`,
+    '',
+    'next: give a friend the line that this prints, and add the line that the friend gives you',
+    `  banmesh${option} invite`,
+    `  banmesh${option} friend add INVITE --name alice`,
+    `  banmesh${option} run`
+  ]
+  return done({ peerId, config, identity: key }, text.join('\n'))
+}
+
+function notWritable(path: string, error: unknown): Outcome {
+  return failed(
+    1,
+    'not-writable',
+    `${path} can't be written (${(error as NodeJS.ErrnoException).code ?? 'unknown error'})`
+  )
+}

@@ -1,0 +1,75 @@
+/**
+ * From argv to exit code. fail2ban starts `banmesh hook` for every ban, so that way loads as little as it can; everything
+ * else goes through commander. The one place that writes to stdout and stderr.
+ */
+import type { Failed, Outcome } from './outcome.ts'
+
+export async function main(argv: readonly string[]): Promise<void> {
+  // A reader such as `head` that has seen enough is no error.
+  process.stdout.on('error', () => process.exit())
+  const json = argv.includes('--json')
+  try {
+    const outcome = await run(argv)
+    if (outcome !== null) await print(outcome, json)
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error)
+    await print({ ok: false, exit: 1, reason: 'internal-error', messages: [`internal error: ${message}`] }, json)
+  }
+}
+
+async function run(argv: readonly string[]): Promise<Outcome | null> {
+  const { stdout, stderr } = process
+  const progress = argv.includes('--json') ? stderr : stdout
+  const outside = {
+    env: process.env,
+    cwd: process.cwd(),
+    now: Date.now,
+    columns: stdout.isTTY ? stdout.columns : null,
+    banmesh: [process.execPath, process.argv[1]!] as const,
+    warn: (line: string) => void stderr.write(`${line}\n`),
+    say: (line: string) => void progress.write(`${line}\n`)
+  }
+  const hook = hookArguments(argv)
+  if (hook !== null) {
+    const { hookCommand } = await import('./commands/hook.ts')
+    return hookCommand({ ...outside, configOption: hook.config }, hook.args, process.pid)
+  }
+  const { runProgram } = await import('./program.ts')
+  return runProgram(argv, outside, stdout, stderr)
+}
+
+/** What follows the word `hook` without the global options, or null if that is not the command. */
+function hookArguments(argv: readonly string[]): { config: string | undefined; args: string[] } | null {
+  const args: string[] = []
+  let config: string | undefined
+  for (let i = 0; i < argv.length; i++) {
+    const word = argv[i]!
+    if (word === '--json') continue
+    if (word === '--config') config = argv[++i]
+    else if (word.startsWith('--config=')) config = word.slice('--config='.length)
+    else args.push(word)
+  }
+  return args[0] === 'hook' ? { config, args: args.slice(1) } : null
+}
+
+async function print(outcome: Outcome, json: boolean): Promise<void> {
+  if (outcome.ok) {
+    for (const note of outcome.notes ?? []) process.stderr.write(`${note}\n`)
+    const text = json ? JSON.stringify(outcome.json) : outcome.text
+    if (text !== '') process.stdout.write(`${text}\n`)
+    process.exitCode = outcome.exit ?? 0
+    return
+  }
+  if (json) process.stdout.write(`${JSON.stringify(errorDocument(outcome))}\n`)
+  const { styleText } = await import('node:util')
+  const stream = process.stderr
+  for (const message of outcome.messages)
+    stream.write(`banmesh: ${styleText('red', 'error:', { stream })} ${message}\n`)
+  if (outcome.hint !== undefined) stream.write(`banmesh: ${styleText('cyan', 'hint:', { stream })} ${outcome.hint}\n`)
+  process.exitCode = outcome.exit
+}
+
+/** In the shape of the control API's errors. */
+function errorDocument({ reason, messages, hint }: Failed): unknown {
+  return { error: { reason, message: messages.join('\n'), ...(hint === undefined ? {} : { hint }) } }
+}

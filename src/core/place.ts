@@ -1,0 +1,74 @@
+/**
+ * The tree of paths by which votes came, self -> friend -> hop -> ... -> origin, with the trust on the way to each place
+ * and what the votes behind it amount to. `flow.ts` says what the numbers mean.
+ */
+import type { Path } from './evidence.ts'
+import { ONE, type PeerId, type Ppm } from './report.ts'
+import { multiply, noisyOr } from './trust.ts'
+
+/** A peer at the end of one way that leads to it; the same peer at the end of another way is another place. */
+export interface Place {
+  /** Null for self, the root. */
+  readonly peer: PeerId | null
+  readonly parent: Place | null
+  /** The index in the parent's `values`. */
+  readonly slot: number
+  /** P(n), the product of the trusts on the way, by the best statements. */
+  cap: Ppm
+  /** First the vote that sits here, 0 if there is none, then the values of the children. */
+  readonly values: Ppm[]
+  /** What this place adds to its parent: value(n). */
+  value: Ppm
+  children: Map<PeerId, Place> | null
+}
+
+/** A vote may sit here, and weighs so much if it does. */
+export interface Seat {
+  readonly place: Place
+  readonly weight: Ppm
+}
+
+export function createRoot(): Place {
+  return { peer: null, parent: null, slot: 0, cap: ONE, values: [0], value: 0, children: null }
+}
+
+/** Finds or makes the places of a path; returns the last one, the origin's. */
+export function grow(root: Place, { friend, trust, hops }: Path, origin: PeerId): Place {
+  let product = trust
+  let place = childOf(root, friend, product)
+  for (let i = hops.length - 1; i >= 0; i--) {
+    product = multiply(product, hops[i]!.trust)
+    place = childOf(place, i > 0 ? hops[i - 1]!.peer : origin, product)
+  }
+  return place
+}
+
+function childOf(parent: Place, peer: PeerId, product: Ppm): Place {
+  parent.children ??= new Map()
+  let child = parent.children.get(peer)
+  if (child === undefined) {
+    const slot = parent.values.push(0) - 1
+    child = { peer, parent, slot, cap: product, values: [0], value: 0, children: null }
+    parent.children.set(peer, child)
+  } else if (product > child.cap) {
+    child.cap = product
+  }
+  return child
+}
+
+/** Computes all values below and at a place, from the leaves up. */
+export function settle(place: Place): Ppm {
+  if (place.children !== null) for (const child of place.children.values()) place.values[child.slot] = settle(child)
+  return (place.value = noisyOr(place.values, place.cap))
+}
+
+/** Puts a vote of this weight on a place, or none with weight 0, and corrects the values above as far as they change. */
+export function sit(at: Place, weight: Ppm): void {
+  at.values[0] = weight
+  for (let place: Place | null = at; place !== null; place = place.parent) {
+    const value = noisyOr(place.values, place.cap)
+    if (value === place.value) return
+    place.value = value
+    if (place.parent !== null) place.parent.values[place.slot] = value
+  }
+}

@@ -1,0 +1,12 @@
+/**
+ * `rule: sum`, fail2ban-p2p's: each origin adds the trust along its best path, capped at certainty. For compatibility:
+ * it counts identities, so one friend's inventions reach any threshold.
+ */
+import type { Vote } from './evidence.ts'
+import { ONE, type Ppm } from './report.ts'
+import { confidence } from './trust.ts'
+
+export function sumScore(votes: readonly Vote[]): Ppm {
+  const sum = votes.reduce((total, { paths }) => total + Math.max(0, ...paths.map(confidence)), 0)
+  return Math.min(ONE, sum)
+}

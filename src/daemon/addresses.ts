@@ -1,0 +1,41 @@
+/** The addresses that belong to this node and its friends: they are never banned, whatever the mesh says. */
+import { lookup } from 'node:dns/promises'
+import { networkInterfaces } from 'node:os'
+import { parseCidr, type Cidr } from '../core/cidr.ts'
+
+/** The addresses of this machine's network interfaces. */
+export function interfaceAddresses(): Cidr[] {
+  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? [])
+  return all.flatMap(({ address }) => parseCidr(address.replace(/%.*$/, '')) ?? [])
+}
+
+/** The IP addresses in multiaddrs such as `/ip4/192.0.2.1/tcp/7337`; relays' addresses count too. */
+export function addressesIn(multiaddrs: Iterable<string>): Cidr[] {
+  return [...multiaddrs].flatMap((text) =>
+    [...text.matchAll(/\/ip[46]\/([^/]+)/g)].flatMap(([, address]) => parseCidr(address!) ?? [])
+  )
+}
+
+/** Looks host names up; a name that does not resolve just now keeps the addresses of `before`. */
+export async function resolveHosts(
+  hosts: readonly string[],
+  before: ReadonlyMap<string, readonly Cidr[]>
+): Promise<{ addresses: Map<string, readonly Cidr[]>; failed: string[] }> {
+  const addresses = new Map<string, readonly Cidr[]>()
+  const failed: string[] = []
+  await Promise.all(
+    hosts.map(async (host) => {
+      try {
+        const found = await lookup(host, { all: true })
+        addresses.set(
+          host,
+          found.flatMap(({ address }) => parseCidr(address) ?? [])
+        )
+      } catch {
+        failed.push(host)
+        addresses.set(host, before.get(host) ?? [])
+      }
+    })
+  )
+  return { addresses, failed }
+}

@@ -1,0 +1,108 @@
+/**
+ * From fail2ban to the mesh: takes events of the hook and of the spool, one after the other, lets `fail2ban/events.ts`
+ * say what they mean, and says so under our name. An event is acknowledged when its claims are in the ledger.
+ */
+import type { Answer } from '../control/server.ts'
+import type { Subject } from '../core/subject.ts'
+import { decide, settle, type Decision, type ShareRules } from '../fail2ban/events.ts'
+import type { HookEvent } from '../fail2ban/hook-event.ts'
+import { readSpool, removeFromSpool } from '../fail2ban/spool.ts'
+import type { Flushes } from '../store/flushes.ts'
+import type { Ledger } from '../store/ledger.ts'
+import type { Ours, Said } from './ours.ts'
+
+export interface HookIntakeOptions {
+  readonly ours: Ours
+  readonly ledger: Ledger
+  readonly flushes: Flushes
+  readonly spoolDir: string
+  rules(): ShareRules
+  /** Whether a subject is one that must not be announced: allowlisted, reserved, a friend's. */
+  isProtected(subject: Subject): boolean
+  /** Unix ms. */
+  now(): number
+  /** A spool that can't be read; once per attempt. */
+  failed(reason: string): void
+}
+
+export interface HookIntake {
+  take(event: HookEvent): Promise<Answer<Record<string, never>>>
+  /** Takes up what the spool holds, then settles flushes whose time has come. */
+  catchUp(): Promise<void>
+}
+
+/** Events taken from the spool at once. */
+const SPOOL_BATCH = 500
+
+export function createHookIntake(options: HookIntakeOptions): HookIntake {
+  const { ours, ledger, flushes, spoolDir, now } = options
+  /** Everything runs after what came before it. */
+  let last: Promise<unknown> = Promise.resolve()
+
+  function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = last.then(work)
+    last = result.catch(() => undefined)
+    return result
+  }
+
+  async function apply(event: HookEvent, at: number): Promise<boolean> {
+    const decided = decide(flushes.load(), event, at, options.rules())
+    const said = await Promise.all(decided.decisions.flatMap(carryOut))
+    if (!said.every(isSaid)) return false
+    flushes.save(decided.flushes)
+    return true
+  }
+
+  function carryOut(decision: Decision): Promise<Said>[] {
+    switch (decision.kind) {
+      case 'announce': {
+        const { subject, until, jail, failures } = decision
+        if (options.isProtected(subject)) return []
+        return [ours.say({ kind: 'ban', subject, until, jail, failures }, 'fail2ban')]
+      }
+      case 'lift':
+        return [ours.lift(decision.subject, decision.jail, 'fail2ban')]
+      case 'lift-all': {
+        const subjects = ledger.ownSubjects(decision.jail, Math.floor(now() / 1000))
+        return subjects.map((subject) => ours.lift(subject, decision.jail, 'fail2ban'))
+      }
+    }
+  }
+
+  async function drainSpool(): Promise<void> {
+    for (;;) {
+      const batch = readSpool(spoolDir, SPOOL_BATCH, now())
+      if (!batch.ok) return options.failed(batch.reason)
+      const { events, junk } = batch.value
+      removeFromSpool(spoolDir, junk)
+      for (const { event, at, name } of events) {
+        // A file goes only when its event is in the ledger: a crash in between repeats an event, and loses none.
+        if (!(await apply(event, at))) return
+        removeFromSpool(spoolDir, [name])
+      }
+      if (events.length < SPOOL_BATCH) return
+    }
+  }
+
+  return {
+    take: (event) =>
+      inTurn(async () => {
+        await drainSpool()
+        if (await apply(event, now())) return { ok: true, value: {} }
+        const message = "the ledger can't be written; the daemon's log says why"
+        return { ok: false, status: 500, reason: 'internal-error', message }
+      }),
+    catchUp: () =>
+      inTurn(async () => {
+        await drainSpool()
+        const settled = settle(flushes.load(), now())
+        if (settled.decisions.length === 0) return
+        const said = await Promise.all(settled.decisions.flatMap(carryOut))
+        if (said.every(isSaid)) flushes.save(settled.flushes)
+      })
+  }
+}
+
+function isSaid({ outcome }: Said): boolean {
+  return outcome?.kind !== 'refused' || outcome.reason !== 'internal-error'
+}

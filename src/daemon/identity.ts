@@ -1,0 +1,111 @@
+/**
+ * The node's identity: one Ed25519 key in `DATA_DIR/identity.key`, mode 0600. The file holds libp2p's own format, a
+ * protobuf private key, in base64 on one line, as go-libp2p's tools and IPFS write it. Whoever can read it can speak as
+ * this node, so a file that others can read is refused.
+ */
+import { generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { closeSync, constants, fstatSync, fsyncSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { privateKeyFromProtobuf } from '@libp2p/crypto/keys'
+import type { Ed25519PrivateKey } from '@libp2p/interface'
+import type { PeerId } from '../core/report.ts'
+import { ok, refuse, type Result } from '../core/result.ts'
+import { peerIdFromKey } from '../wire/peer-id.ts'
+import { privateKeyFromRaw } from '../wire/signature.ts'
+
+export interface Identity {
+  readonly peerId: PeerId
+  /** For libp2p's handshakes. */
+  readonly libp2pKey: Ed25519PrivateKey
+  /** The same key for signing reports. */
+  readonly signingKey: KeyObject
+}
+
+export type IdentityRefusal = 'missing' | 'exists' | 'unreadable' | 'not-a-file' | 'open-to-others' | 'not-a-key'
+
+/** Protobuf: field 1 (type) is 1 (Ed25519), field 2 (data) has 64 bytes: seed and public key. */
+const PROTOBUF_HEAD = Uint8Array.of(0x08, 0x01, 0x12, 0x40)
+const RAW_BYTES = 64
+/** More than the one line takes; nothing longer is read. */
+const FILE_BYTES = 256
+
+export function identityFile(dataDir: string): string {
+  return join(dataDir, 'identity.key')
+}
+
+/** Makes a new key; refuses if the file exists. */
+export function createIdentity(file: string): Result<Identity, IdentityRefusal> {
+  const { d, x } = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' })
+  const protobuf = Buffer.concat([PROTOBUF_HEAD, Buffer.from(d!, 'base64url'), Buffer.from(x!, 'base64url')])
+  let descriptor: number
+  try {
+    descriptor = openSync(file, 'wx', 0o600)
+  } catch (error) {
+    return refuse((error as NodeJS.ErrnoException).code === 'EEXIST' ? 'exists' : 'unreadable')
+  }
+  try {
+    writeFileSync(descriptor, `${protobuf.toString('base64')}\n`)
+    fsyncSync(descriptor)
+  } finally {
+    closeSync(descriptor)
+  }
+  return decode(protobuf)
+}
+
+export function loadIdentity(file: string): Result<Identity, IdentityRefusal> {
+  let descriptor: number
+  try {
+    // Without O_NONBLOCK a fifo in the key's place would hang the start.
+    descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK)
+  } catch (error) {
+    return refuse((error as NodeJS.ErrnoException).code === 'ENOENT' ? 'missing' : 'unreadable')
+  }
+  try {
+    const status = fstatSync(descriptor)
+    if (!status.isFile()) return refuse('not-a-file')
+    if ((status.mode & 0o077) !== 0) return refuse('open-to-others')
+    if (status.size > FILE_BYTES) return refuse('not-a-key')
+    const text = readFileSync(descriptor, 'latin1').trim()
+    const protobuf = Buffer.from(text, 'base64')
+    return protobuf.toString('base64') === text ? decode(protobuf) : refuse('not-a-key')
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+const EXPLANATIONS: Record<IdentityRefusal, (file: string) => { message: string; hint: string }> = {
+  missing: (file) => ({ message: `there is no key ${file}`, hint: 'make one: banmesh init --dir DIR' }),
+  exists: (file) => ({
+    message: `${file} exists already and is not overwritten`,
+    hint: 'the key is the peer ID: friends would not know a new one'
+  }),
+  unreadable: (file) => ({
+    message: `${file} can't be opened`,
+    hint: 'it must belong to the user as whom the daemon runs'
+  }),
+  'not-a-file': (file) => ({ message: `${file} is not a file`, hint: 'it must be the key itself' }),
+  'open-to-others': (file) => ({
+    message: `others may use ${file}, the node's private key`,
+    hint: `chmod 600 ${file}`
+  }),
+  'not-a-key': (file) => ({
+    message: `${file} does not hold an Ed25519 key in base64`,
+    hint: 'restore it from a backup, or remove it and make a new one: banmesh init'
+  })
+}
+
+/** What to tell the operator, and what helps. */
+export function explainIdentityRefusal(file: string, reason: IdentityRefusal): { message: string; hint: string } {
+  return EXPLANATIONS[reason](file)
+}
+
+function decode(protobuf: Uint8Array): Result<Identity, IdentityRefusal> {
+  const head = protobuf.subarray(0, PROTOBUF_HEAD.length)
+  const raw = protobuf.subarray(PROTOBUF_HEAD.length)
+  if (raw.length !== RAW_BYTES || !head.every((byte, index) => byte === PROTOBUF_HEAD[index]))
+    return refuse('not-a-key')
+  const signingKey = privateKeyFromRaw(raw)
+  const peerId = peerIdFromKey(raw.subarray(RAW_BYTES / 2))
+  if (signingKey === null || peerId === null) return refuse('not-a-key')
+  return ok({ peerId, signingKey, libp2pKey: privateKeyFromProtobuf(protobuf) as Ed25519PrivateKey })
+}

@@ -1,0 +1,118 @@
+/**
+ * Keeps the verdicts true: gathers a subject's evidence from the ledger, lets `core` judge it, adds our own claims, and
+ * puts what changed into the verdict table and the outbox. Runs inside the transaction of `ingest`.
+ */
+import type { Evidence } from '../core/evidence.ts'
+import { judge, type Policy, type Verdict } from '../core/judge.ts'
+import type { ProtectionReason } from '../core/protection.ts'
+import { ONE } from '../core/report.ts'
+import type { Subject } from '../core/subject.ts'
+import type { Ledger, StoredClaim } from '../store/ledger.ts'
+import type { Outbox, Target } from '../store/outbox.ts'
+import type { StoredVerdict, Verdicts } from '../store/verdicts.ts'
+import type { Friends } from './friends.ts'
+
+/** Where no claim names a jail; no verdict is kept without one. */
+const UNKNOWN_JAIL = 'unknown'
+
+export interface JudgingOptions {
+  readonly ledger: Ledger
+  readonly verdicts: Verdicts
+  readonly outbox: Outbox
+  readonly friends: Friends
+  /** The live policy. */
+  policy(): Policy
+  protectedBy(subject: Subject): ProtectionReason | null
+  /** The hand-offs that are turned on; none in observe mode. */
+  targets(): readonly Target[]
+  now(): number
+  /** A verdict that has changed, was made (`before` is null) or has ended (`after` is null). */
+  changed(subject: Subject, before: StoredVerdict | null, after: StoredVerdict | null): void
+}
+
+export interface Judging {
+  review(subject: Subject): void
+  /** What the node thinks about a subject now, with all that stands behind it. */
+  explain(subject: Subject): { verdict: Verdict; claims: readonly StoredClaim[]; stored: StoredVerdict | null }
+}
+
+export function createJudging(options: JudgingOptions): Judging {
+  const { ledger, verdicts, outbox, friends } = options
+
+  function explain(subject: Subject) {
+    const now = options.now()
+    const claims = ledger.bans(subject, Math.floor(now / 1000))
+    const evidence = claims.filter(({ own }) => own === null).map((claim) => toEvidence(claim, friends))
+    const verdict = judge({
+      subject,
+      evidence,
+      policy: options.policy(),
+      protectedBy: options.protectedBy(subject),
+      now
+    })
+    return { verdict, claims, stored: combine(subject, verdict, claims) }
+  }
+
+  function review(subject: Subject): void {
+    const before = verdicts.get(subject)
+    const { stored: after } = explain(subject)
+    if (after === null) {
+      if (before === null) return
+      verdicts.remove(subject)
+    } else {
+      if (before !== null && sameVerdict(before, after)) return
+      verdicts.put(after)
+    }
+    tell(before, after)
+    options.changed(subject, before, after)
+  }
+
+  /** A ban is handed over once, however many reports follow; its end is handed over when the verdict ends. */
+  function tell(before: StoredVerdict | null, after: StoredVerdict | null): void {
+    const wanted = after?.handOff ?? false
+    if (wanted === (before?.handOff ?? false)) return
+    const { subject, until, jail, score, origins } = (wanted ? after : before)!
+    for (const target of options.targets()) {
+      outbox.put(target, { subject, action: wanted ? 'ban' : 'unban', until, jail, score, origins })
+    }
+  }
+
+  return { review, explain }
+}
+
+function toEvidence({ origin, jail, until, issuedAt, paths }: StoredClaim, friends: Friends): Evidence {
+  const known = paths.flatMap(({ friend: id, hops }) => {
+    const friend = friends.get(id)
+    if (friend === undefined || friend.paused) return []
+    return [{ friend: friend.id, trust: friend.trust, hops, observe: friend.observe, jails: friend.jails }]
+  })
+  return { origin, jail, until, issuedAt, paths: known }
+}
+
+/**
+ * Our own claims need no verdict: we believe ourselves. What the operator banned by command is handed over like a verdict;
+ * what our fail2ban reported it has already. Null if there is nothing to keep.
+ */
+function combine(subject: Subject, verdict: Verdict, claims: readonly StoredClaim[]): StoredVerdict | null {
+  const own = claims.filter((claim) => claim.own !== null)
+  const ends = own.map(({ until }) => until)
+  const mesh = verdict.accepted ? (verdict.until ?? 0) : 0
+  if (own.length === 0 && verdict.origins === 0) return null
+  const commanded = own.filter((claim) => claim.own === 'command').map(({ until }) => until)
+  return {
+    subject,
+    score: own.length > 0 ? ONE : verdict.score,
+    accepted: own.length > 0 || verdict.accepted,
+    until: own.length > 0 ? Math.max(mesh, ...ends) : (verdict.until ?? 0),
+    reviewAt: Math.min(verdict.reviewAt ?? Infinity, ...ends),
+    origins: verdict.origins + (own.length > 0 ? 1 : 0),
+    jail: verdict.remoteJail ?? own[0]?.jail ?? UNKNOWN_JAIL,
+    reason: own.length > 0 ? 'own' : verdict.reason,
+    own: own.length > 0,
+    handOff: verdict.accepted || commanded.length > 0
+  }
+}
+
+function sameVerdict(a: StoredVerdict, b: StoredVerdict): boolean {
+  return (Object.keys(a) as (keyof StoredVerdict)[]).every((key) => a[key] === b[key])
+}

@@ -1,0 +1,99 @@
+/**
+ * Our own reports: bans and lifts by command or by the local fail2ban, signed and sent through `ingest` like any other.
+ *
+ * The first claim leaves at once; claims that come while a report is under way share the next one, without a timer.
+ */
+import type { KeyObject } from 'node:crypto'
+import { PROTOCOL_LIMITS } from '../core/limits.ts'
+import type { Claim, PeerId, ReportId } from '../core/report.ts'
+import type { Subject } from '../core/subject.ts'
+import type { Ledger, OwnSource } from '../store/ledger.ts'
+import { encodeEnvelope, encodeReport } from '../wire/codec.ts'
+import { signReport } from '../wire/signature.ts'
+import type { Ingest } from './ingest.ts'
+import type { Outcome } from './outcome.ts'
+
+export interface OursOptions {
+  readonly ledger: Ledger
+  readonly ingest: Ingest
+  readonly self: PeerId
+  readonly network: string
+  readonly signingKey: KeyObject
+  now(): number
+}
+
+/** `claim` is refused only by a bug or a failing disk; `report` is null if there was nothing to say. */
+export interface Said {
+  readonly outcome: Outcome | null
+  readonly reportId: ReportId | null
+}
+
+export interface Ours {
+  /** Resolves when the claim is in the ledger, before it has left. */
+  say(claim: Claim, source: OwnSource): Promise<Said>
+  /** Lifts our live bans of a subject, in one jail or (null) in all. */
+  lift(subject: Subject, jail: string | null, source: OwnSource): Promise<Said>
+}
+
+interface Waiting {
+  readonly subject: Subject
+  /** Read when its turn has come: a lift has to see the bans that were said before it. */
+  readonly claims: () => readonly Claim[]
+  readonly source: OwnSource
+  readonly done: (said: Said) => void
+}
+
+const NOTHING_SAID: Said = { outcome: null, reportId: null }
+
+export function createOurs({ ledger, ingest, self, network, signingKey, now }: OursOptions): Ours {
+  const waiting: Waiting[] = []
+  let sending = false
+
+  async function send(): Promise<void> {
+    sending = true
+    while (waiting.length > 0) {
+      const { batch, claims } = takeBatch(waiting)
+      const said = claims.length === 0 ? NOTHING_SAID : await issue(claims, batch[0]!.source)
+      for (const { done } of batch) done(said)
+    }
+    sending = false
+  }
+
+  async function issue(claims: readonly Claim[], source: OwnSource): Promise<Said> {
+    const reportBytes = encodeReport({ origin: self, issuedAt: ledger.nextIssuedAt(now()), claims })
+    const signature = signReport(network, signingKey, reportBytes)
+    const outcome = await ingest.own(encodeEnvelope({ reportBytes, signature, hops: [] }), source)
+    return { outcome, reportId: outcome.kind === 'refused' ? null : outcome.reportId }
+  }
+
+  function enqueue(subject: Subject, claims: () => readonly Claim[], source: OwnSource): Promise<Said> {
+    const { promise, resolve } = Promise.withResolvers<Said>()
+    waiting.push({ subject, claims, source, done: resolve })
+    if (!sending) void send()
+    return promise
+  }
+
+  return {
+    say: (claim, source) => enqueue(claim.subject, () => [claim], source),
+    lift(subject, jail, source) {
+      const bans = () => ledger.ownBans(subject, Math.floor(now() / 1000))
+      const wanted = () => bans().filter((ban) => jail === null || ban.jail === jail)
+      return enqueue(subject, () => wanted().map((ban) => ({ kind: 'unban', subject, ...ban })), source)
+    }
+  }
+}
+
+/** The longest run of one source that fits into one report, and says nothing twice about a subject. */
+function takeBatch(waiting: Waiting[]): { batch: Waiting[]; claims: Claim[] } {
+  const subjects = new Set<Subject>()
+  const claims: Claim[] = []
+  const source = waiting[0]!.source
+  for (const entry of waiting) {
+    if (entry.source !== source || subjects.has(entry.subject)) break
+    const more = entry.claims().slice(0, PROTOCOL_LIMITS.claims)
+    if (claims.length + more.length > PROTOCOL_LIMITS.claims) break
+    claims.push(...more)
+    subjects.add(entry.subject)
+  }
+  return { batch: waiting.splice(0, subjects.size), claims }
+}

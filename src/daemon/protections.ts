@@ -1,0 +1,61 @@
+/**
+ * Who is never banned here, gathered live: the allowlist with its host names looked up again and again, this machine's
+ * addresses, the friends' addresses, and the operator's vetoes. `core/protection.ts` decides; this keeps its input fresh.
+ */
+import type { Cidr } from '../core/cidr.ts'
+import { createProtection, type Protection, type ProtectionReason } from '../core/protection.ts'
+import type { Subject } from '../core/subject.ts'
+import { interfaceAddresses, resolveHosts } from './addresses.ts'
+
+export interface ProtectionsOptions {
+  /** The allowlist as configured. */
+  allowlist(): { readonly cidrs: readonly Cidr[]; readonly hosts: readonly string[] }
+  protectReserved(): boolean
+  announced(): readonly Cidr[]
+  friendAddresses(): readonly Cidr[]
+  vetoes(): readonly Subject[]
+  /** Host names that did not resolve; their last addresses stay in force. */
+  unresolved(hosts: readonly string[]): void
+}
+
+export interface Protections {
+  protectedBy(subject: Subject): ProtectionReason | null
+  /** Gathers everything anew but host names. True if anything differs from before. */
+  refresh(): boolean
+  /** Looks the host names up, then refreshes. */
+  resolve(): Promise<boolean>
+}
+
+export function createProtections(options: ProtectionsOptions): Protections {
+  let resolved: ReadonlyMap<string, readonly Cidr[]> = new Map()
+  let fingerprint = ''
+  let protection: Protection
+
+  function refresh(): boolean {
+    const sets = {
+      allowlist: [...options.allowlist().cidrs, ...[...resolved.values()].flat()],
+      own: [...interfaceAddresses(), ...options.announced()],
+      friends: options.friendAddresses(),
+      vetoes: options.vetoes(),
+      protectReserved: options.protectReserved()
+    }
+    const now = JSON.stringify(sets)
+    if (now === fingerprint) return false
+    fingerprint = now
+    protection = createProtection(sets)
+    return true
+  }
+
+  refresh()
+  return {
+    protectedBy: (subject) => protection.protectedBy(subject),
+    refresh,
+    async resolve() {
+      const { hosts } = options.allowlist()
+      const { addresses, failed } = await resolveHosts(hosts, resolved)
+      resolved = addresses
+      if (failed.length > 0) options.unresolved(failed)
+      return refresh()
+    }
+  }
+}

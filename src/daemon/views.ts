@@ -1,0 +1,128 @@
+/** What the daemon shows: its state in the shapes of the control API, percent and seconds, names beside peer IDs. */
+import type { Checked, FriendView, HandoffView, Status, VerdictView, Why } from '../control/api.ts'
+import { coveringCidrs } from '../core/protection.ts'
+import { confidence } from '../core/trust.ts'
+import { ONE, type PeerId, type Ppm } from '../core/report.ts'
+import type { Subject } from '../core/subject.ts'
+import type { Ledger, StoredClaim, StoredPath } from '../store/ledger.ts'
+import type { StoredVerdict, Verdicts } from '../store/verdicts.ts'
+import type { Config } from './config.ts'
+import type { Counters } from './counters.ts'
+import type { Friend, Friends } from './friends.ts'
+import type { Judging } from './judging.ts'
+
+/** What the mesh knows about the link with a friend. */
+export interface Link {
+  readonly connected: boolean
+  readonly addresses: readonly string[]
+  /** Unix ms. */
+  readonly lastSeen: number | null
+  readonly rttMs: number | null
+}
+
+export interface ViewOptions {
+  readonly self: PeerId
+  readonly version: string
+  /** Unix ms at which the daemon started. */
+  readonly startedAt: number
+  readonly ledger: Ledger
+  readonly verdicts: Verdicts
+  readonly judging: Judging
+  readonly friends: Friends
+  readonly counters: Counters
+  config(): Config
+  link(friend: PeerId): Link
+  listening(): readonly string[]
+  dht(): Promise<{ readonly peers: number; readonly protocol: string }>
+  handoff(): { readonly log: HandoffView | null; readonly fail2ban: HandoffView | null }
+  lastError(): string | null
+  now(): number
+}
+
+export interface Views {
+  status(): Promise<Status>
+  friends(): FriendView[]
+  verdicts(all: boolean): VerdictView[]
+  why(subject: Subject): Why
+  check(subject: Subject): Checked
+}
+
+export function createViews(options: ViewOptions): Views {
+  const { self, ledger, verdicts, judging, friends, counters } = options
+
+  function friendView(friend: Friend): FriendView {
+    const { id, name, trust, observe, paused } = friend
+    const { connected, addresses, lastSeen, rttMs } = options.link(id)
+    const stats = { ...counters.friend(id), ...ledger.recordOf(id) }
+    const seen = lastSeen === null ? null : Math.floor(lastSeen / 1000)
+    return { id, name, trust: percent(trust), observe, paused, connected, addresses, lastSeen: seen, rttMs, stats }
+  }
+
+  /** The way from us to the origin: each node with the trust that the one before it has in it. */
+  function pathView(origin: PeerId, { friend, hops }: StoredPath): Why['evidence'][number]['path'] {
+    const ours = friends.get(friend)?.trust ?? 0
+    const nodes = [{ peer: friend as string, trust: ours }]
+    for (let i = hops.length - 1; i >= 0; i--) {
+      nodes.push({ peer: i === 0 ? origin : hops[i - 1]!.peer, trust: hops[i]!.trust })
+    }
+    return nodes.map(({ peer, trust }) => ({ peer, name: friends.get(peer)?.name ?? null, trust: percent(trust) }))
+  }
+
+  function evidenceView({ origin, jail, until, own, paths }: StoredClaim): Why['evidence'][number][] {
+    if (own !== null) return [{ origin, jail, until, confidence: percent(ONE), path: [] }]
+    return paths.flatMap((path) => {
+      const friend = friends.get(path.friend)
+      if (friend === undefined || friend.paused) return []
+      const sure = confidence({ friend: friend.id, trust: friend.trust, hops: path.hops })
+      return [{ origin, jail, until, confidence: percent(sure), path: pathView(origin, path) }]
+    })
+  }
+
+  return {
+    async status() {
+      const { network, policy, discovery } = options.config()
+      const all = friends.all()
+      return {
+        peerId: self,
+        version: options.version,
+        network,
+        uptimeSeconds: Math.floor((options.now() - options.startedAt) / 1000),
+        mode: policy.mode,
+        paused: false,
+        listen: options.listening(),
+        friends: { total: all.length, connected: all.filter(({ id }) => options.link(id).connected).length },
+        dht: { enabled: discovery.dht, ...(await options.dht()) },
+        ...ledger.counts(),
+        verdicts: verdicts.counts(),
+        handoff: options.handoff(),
+        lastError: options.lastError()
+      }
+    },
+    friends: () => friends.all().map(friendView),
+    verdicts: (all) => [...verdicts.all()].filter(({ accepted }) => all || accepted).map(verdictView),
+    why(subject) {
+      const { verdict, claims, stored } = judging.explain(subject)
+      return {
+        subject,
+        score: percent(stored?.score ?? 0),
+        threshold: percent(verdict.threshold),
+        accepted: stored?.accepted ?? false,
+        reason: stored?.reason ?? verdict.reason,
+        until: stored?.until ?? null,
+        evidence: claims.flatMap(evidenceView)
+      }
+    },
+    check(subject) {
+      const by = [subject, ...coveringCidrs(subject)].find((cidr) => verdicts.get(cidr)?.accepted)
+      return { subject, banned: by !== undefined, by: by ?? null }
+    }
+  }
+}
+
+function verdictView({ subject, score, accepted, until, origins, own }: StoredVerdict): VerdictView {
+  return { subject, score: percent(score), accepted, until, origins, source: own ? 'own' : 'mesh' }
+}
+
+function percent(ppm: Ppm): number {
+  return ppm / 10_000
+}

@@ -1,0 +1,182 @@
+/**
+ * The hand-off by fail2ban-client: carries out the outbox, and compares with the jail's list every so often, so that both
+ * agree again whatever an administrator, a restart or a lost database did (the rules are in reconcile.ts).
+ *
+ * The repairs that a comparison finds wait in a queue, and changes from the outbox go first.
+ */
+import type { Cidr } from '../core/cidr.ts'
+import { ok, type Result } from '../core/result.ts'
+import { CLIENT_LIMITS, type ClientRefusal, type Fail2banClient } from './client.ts'
+import { createLoop, type Schedule } from './loop.ts'
+import type { Handoff, Outbox, OutboxEntry, Wanted, WantedNow } from './outbox.ts'
+import { compare, ignoring, livesOn, type JailLife } from './reconcile.ts'
+
+export const CLIENT_HANDOFF = {
+  /** Milliseconds between two comparisons, each of which starts the client four times. */
+  compareMs: 60_000,
+  /** And at least, where the jail's ban time is short. */
+  minCompareMs: 1000,
+  /** Milliseconds between two looks at the server's socket, to compare at once when it was started. */
+  lookMs: 5000
+} as const
+
+export interface ClientHandoffOptions {
+  readonly client: Fail2banClient
+  readonly jail: string
+  readonly outbox: Outbox
+  readonly wanted: WantedNow
+  /** Changes when fail2ban is started; null if it can't be seen (`fail2banInstance`). */
+  readonly instance: () => string | null
+  /**
+   * Somebody lifted these bans in the mesh jail: the daemon has to veto them before this returns. They are not banned
+   * again unless they are still wanted at the next comparison.
+   */
+  readonly onVeto: (subjects: readonly Wanted['subject'][]) => void
+  /** So many bans had been lost by fail2ban, or lifted in bulk, and are made again. */
+  readonly onRestored?: (count: number) => void
+  /** Unix ms. */
+  readonly now: () => number
+  readonly schedule: Schedule
+  readonly compareMs?: number
+}
+
+export function createClientHandoff(options: ClientHandoffOptions): Handoff {
+  const { client, jail, outbox, wanted, instance, now, schedule, compareMs = CLIENT_HANDOFF.compareMs } = options
+  /** What we handed over, and when (Unix seconds). */
+  const handed = new Map<Cidr, number>()
+  const repairs = { ban: new Set<Cidr>(), unban: new Set<Cidr>() }
+  let life: JailLife | null = null
+  let banTimeSeconds = 0
+  let isIgnored = ignoring([])
+  let compareAt = Number.NEGATIVE_INFINITY
+
+  async function ban(subjects: readonly Cidr[]): Promise<Result<void, ClientRefusal>> {
+    const wantedOnes = subjects.filter((subject) => !isIgnored(subject))
+    // Before the call: the ban ends a little later than we reckon.
+    const nowSeconds = Math.floor(now() / 1000)
+    const result = await client.ban(jail, wantedOnes)
+    if (!result.ok) return result
+    for (const subject of wantedOnes) handed.set(subject, nowSeconds)
+    for (const subject of subjects) repairs.ban.delete(subject)
+    return ok(undefined)
+  }
+
+  async function unban(subjects: readonly Cidr[]): Promise<Result<void, ClientRefusal>> {
+    const result = await client.unban(jail, subjects)
+    if (!result.ok) return result
+    for (const subject of subjects) {
+      handed.delete(subject)
+      repairs.ban.delete(subject)
+      repairs.unban.delete(subject)
+    }
+    if (subjects.some((subject) => subject.includes('/'))) {
+      // fail2ban may have taken along addresses in it: what is missing now says nothing, and is to be made good at once.
+      life = null
+      compareAt = Number.NEGATIVE_INFINITY
+    }
+    return ok(undefined)
+  }
+
+  /** A ban that fail2ban has lasts as it is: to make it again could undo an unban before the comparison sees it as a veto. */
+  function isNews(subject: Cidr): boolean {
+    return (handed.get(subject) ?? Number.NEGATIVE_INFINITY) + banTimeSeconds <= now() / 1000
+  }
+
+  async function drain(): Promise<Result<void, ClientRefusal>> {
+    for (;;) {
+      const entries = outbox.pending('fail2ban', CLIENT_LIMITS.batch)
+      if (entries.length === 0) return ok(undefined)
+      for (const run of runsOf(entries)) {
+        const subjects = run.map(({ subject }) => subject)
+        const result = await (run[0]!.action === 'ban' ? ban(subjects.filter(isNews)) : unban(subjects))
+        if (!result.ok) return result
+        outbox.done('fail2ban', run)
+      }
+    }
+  }
+
+  async function compareLists(): Promise<Result<void, ClientRefusal>> {
+    const seen = instance()
+    const banTime = await client.banTime(jail)
+    if (!banTime.ok) return banTime
+    const ignored = await client.ignored(jail)
+    if (!ignored.ok) return ignored
+    const everBanned = await client.everBanned(jail)
+    if (!everBanned.ok) return everBanned
+    const listed = await client.banned(jail)
+    if (!listed.ok) return listed
+    const shorter = Math.min(banTime.value, life === null ? banTime.value : banTimeSeconds)
+    banTimeSeconds = banTime.value
+    isIgnored = ignoring(ignored.value)
+    const lifeNow = { instance: seen, everBanned: everBanned.value, listed: new Set(listed.value.keys()) }
+    const result = compare({
+      wanted: wanted(),
+      handed,
+      listed: lifeNow.listed,
+      ignored: ignored.value,
+      life: life === null ? 'unknown' : livesOn(life, lifeNow) ? 'same' : 'new',
+      banTimeSeconds: shorter,
+      nowSeconds: Math.floor(now() / 1000)
+    })
+    life = lifeNow
+    for (const subject of [...result.veto, ...result.forget]) handed.delete(subject)
+    repairs.ban = new Set(result.ban)
+    repairs.unban = new Set(result.unban)
+    compareAt = now() + Math.max(CLIENT_HANDOFF.minCompareMs, Math.min(compareMs, (banTimeSeconds * 1000) / 4))
+    if (result.veto.length > 0) options.onVeto(result.veto)
+    if (result.restored > 0) options.onRestored?.(result.restored)
+    return ok(undefined)
+  }
+
+  function isTimeToCompare(): boolean {
+    const seen = instance()
+    if (seen !== null && life !== null && seen !== life.instance) return true
+    // Also if the clock was set back.
+    return now() >= compareAt || now() < compareAt - compareMs
+  }
+
+  /** One batch of what the last comparison found. */
+  async function repair(): Promise<Result<void, ClientRefusal>> {
+    const unbans = [...repairs.unban].slice(0, CLIENT_LIMITS.batch)
+    if (unbans.length > 0) return unban(unbans)
+    return ban([...repairs.ban].slice(0, CLIENT_LIMITS.batch))
+  }
+
+  const loop = createLoop({
+    schedule,
+    async work() {
+      // The first comparison also tells what the first ban has to know: the jail's ban time and whom it ignores.
+      if (compareAt === Number.NEGATIVE_INFINITY) {
+        const compared = await compareLists()
+        if (!compared.ok) return compared
+      }
+      const drained = await drain()
+      if (!drained.ok) return drained
+      if (repairs.ban.size + repairs.unban.size > 0) {
+        const repaired = await repair()
+        return repaired.ok ? ok(0) : repaired
+      }
+      if (isTimeToCompare()) {
+        const compared = await compareLists()
+        if (!compared.ok) return compared
+      }
+      if (repairs.ban.size + repairs.unban.size > 0) return ok(0)
+      return ok(Math.max(0, Math.min(compareAt - now(), CLIENT_HANDOFF.lookMs)))
+    }
+  })
+  return {
+    ...loop,
+    view: () => ({ pending: outbox.count('fail2ban') + repairs.ban.size, lastError: loop.lastError() })
+  }
+}
+
+/** Neighbours with the same action, in one call each. */
+function runsOf(entries: readonly OutboxEntry[]): OutboxEntry[][] {
+  const runs: OutboxEntry[][] = []
+  for (const entry of entries) {
+    const last = runs.at(-1)
+    if (last?.[0]?.action === entry.action) last.push(entry)
+    else runs.push([entry])
+  }
+  return runs
+}

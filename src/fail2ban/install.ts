@@ -1,0 +1,79 @@
+/** The shipped files and where they go: fail2ban's filter, jail and action, and those of systemd and logrotate. */
+import { readFileSync } from 'node:fs'
+import { mkdir, rename, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { ok, refuse, type Result } from '../core/result.ts'
+
+export interface InstallFile {
+  /** Below the root, without a leading slash. */
+  readonly path: string
+  readonly mode: number
+  readonly content: string
+}
+
+export interface InstallOptions {
+  /** The log hand-off's path. Default `/var/log/banmesh/bans.log`. */
+  readonly logPath?: string
+  /** fail2ban's configuration folder as fail2ban will see it. Default `/etc/fail2ban`. */
+  readonly fail2banDir?: string
+  /** The command that the action runs. Default `banmesh`, from PATH. */
+  readonly command?: string
+}
+
+export type InstallRefusal = 'bad-path' | 'bad-command' | 'not-writable'
+
+/** Where each file under `files/` goes. */
+const TARGETS = {
+  'filter.d/banmesh.conf': 'etc/fail2ban/filter.d/banmesh.conf',
+  'jail.d/banmesh.conf': 'etc/fail2ban/jail.d/banmesh.conf',
+  'action.d/banmesh.conf': 'etc/fail2ban/action.d/banmesh.conf',
+  'systemd/banmesh.service': 'etc/systemd/system/banmesh.service',
+  'sysusers.d/banmesh.conf': 'etc/sysusers.d/banmesh.conf',
+  'logrotate.d/banmesh': 'etc/logrotate.d/banmesh'
+} as const
+
+const LOG_PATH = '/var/log/banmesh/bans.log'
+const LOG_GLOB = '/var/log/banmesh/*.log'
+const FAIL2BAN_DIR = '/etc/fail2ban'
+const COMMAND_LINE = 'banmesh = banmesh\n'
+
+/** What fail2ban, logrotate and a shell read as nothing but a path: no blanks, quotes, globs, percent signs. */
+const PLAIN_PATH = /^\/[A-Za-z0-9._/+@:-]{1,1000}$/
+
+/** The files with the operator's paths in them; nothing is written. */
+export function installFiles(options: InstallOptions = {}): Result<readonly InstallFile[], InstallRefusal> {
+  const { logPath = LOG_PATH, fail2banDir = FAIL2BAN_DIR, command = 'banmesh' } = options
+  if (!PLAIN_PATH.test(logPath) || !PLAIN_PATH.test(fail2banDir)) return refuse('bad-path')
+  if (command !== 'banmesh' && !PLAIN_PATH.test(command)) return refuse('bad-command')
+  const files = Object.entries(TARGETS).map(([source, path]) => {
+    const shipped = readFileSync(new URL(`./files/${source}`, import.meta.url), 'utf8')
+    const content = shipped
+      .replaceAll(LOG_PATH, logPath)
+      .replaceAll(LOG_GLOB, logPath === LOG_PATH ? LOG_GLOB : logPath)
+      .replaceAll(`${FAIL2BAN_DIR}/`, `${fail2banDir}/`)
+      .replaceAll(COMMAND_LINE, `banmesh = ${command}\n`)
+    return { path, mode: 0o644, content }
+  })
+  return ok(files)
+}
+
+/** Writes below `root`, over older versions: what an operator changes goes into `.local` files, which are not touched. */
+export async function writeInstallFiles(
+  root: string,
+  files: readonly InstallFile[]
+): Promise<Result<readonly string[], InstallRefusal>> {
+  const written: string[] = []
+  try {
+    for (const { path, mode, content } of files) {
+      const target = join(root, path)
+      await mkdir(dirname(target), { recursive: true })
+      // Renamed, so that fail2ban never reads half of it. A name that no program takes for its configuration.
+      await writeFile(`${target}.banmesh-new`, content, { mode })
+      await rename(`${target}.banmesh-new`, target)
+      written.push(target)
+    }
+    return ok(written)
+  } catch {
+    return refuse('not-writable')
+  }
+}

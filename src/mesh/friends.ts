@@ -1,0 +1,226 @@
+/**
+ * Keeps friends connected. Every friend has a loop of its own, so that one who can't be reached delays nobody: addresses
+ * from the config, then those at which it was met, then the DHT; then a pause that grows to minutes, and again, for as
+ * long as it is a friend. (libp2p gives up after five tries, and its dial queue knows no back-off.)
+ */
+import type { Connection, IdentifyResult, Libp2p, PeerId as Libp2pPeerId } from '@libp2p/interface'
+import type { KadDHT } from '@libp2p/kad-dht'
+import { peerIdFromString } from '@libp2p/peer-id'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import type { PeerId } from '../core/report.ts'
+import { withoutPeer, type Addresses } from './addresses.ts'
+import type { MeshLimits } from './limits.ts'
+
+export interface FriendsOptions {
+  readonly libp2p: Libp2p
+  readonly dht: KadDHT | null
+  readonly addresses: Addresses
+  readonly limits: MeshLimits
+  /** Unix ms. */
+  readonly now: () => number
+  /** Ms to wait before try number `attempt` (from 0). */
+  readonly delayMs: (attempt: number) => number
+  /** Both sides have opened their gossip streams, but we lack the friend's subscription. */
+  isHalfOpen(friend: PeerId): boolean
+  isReady(friend: PeerId): boolean
+}
+
+export interface Friends {
+  has(peer: PeerId): boolean
+  all(): readonly PeerId[]
+  start(): void
+  add(friend: PeerId): void
+  remove(friend: PeerId): void
+  /** The link is good: the next loss is mended without a long pause. */
+  ready(friend: PeerId): void
+  /** Unix ms since when the friend is connected, or null. */
+  connectedSince(friend: PeerId): number | null
+  stop(): void
+}
+
+interface Friend {
+  readonly id: PeerId
+  readonly peer: Libp2pPeerId
+  readonly end: AbortController
+  attempt: number
+  connectedSince: number | null
+  /** Ends the pause of the loop. */
+  wake: () => void
+  readyTimer?: NodeJS.Timeout
+}
+
+export function createFriends(options: FriendsOptions): Friends {
+  const { libp2p, limits, addresses } = options
+  const friends = new Map<PeerId, Friend>()
+  const surplusTimers = new Set<NodeJS.Timeout>()
+  let started = false
+
+  const open = (friend: Friend): Connection[] =>
+    libp2p.getConnections(friend.peer).filter(({ status }) => status === 'open')
+  const isConnected = (friend: Friend): boolean => open(friend).length > 0
+
+  async function keep(friend: Friend): Promise<void> {
+    while (!friend.end.signal.aborted) {
+      if (isConnected(friend) || (await reach(friend))) await pause(friend, null)
+      if (!isConnected(friend)) await pause(friend, options.delayMs(friend.attempt++))
+    }
+  }
+
+  /** Until the time is over (null: for ever), the friend connects or disconnects, or is removed. */
+  function pause(friend: Friend, ms: number | null): Promise<void> {
+    if (friend.end.signal.aborted) return Promise.resolve()
+    return new Promise((resolve) => {
+      const timer = ms === null ? undefined : setTimeout(resolve, ms)
+      friend.wake = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
+
+  /** Tries all ways once; true when connected. */
+  async function reach(friend: Friend): Promise<boolean> {
+    const tried = new Set<string>()
+    if (await dial(friend, addresses.of(friend.id), tried, limits.dialTimeoutMs)) return true
+    return options.dht !== null && lookUp(friend, options.dht, tried)
+  }
+
+  async function dial(
+    friend: Friend,
+    to: readonly Multiaddr[],
+    tried: Set<string>,
+    timeoutMs: number
+  ): Promise<boolean> {
+    const fresh = to.filter((address) => !tried.has(address.toString())).slice(0, limits.addressesPerFriend)
+    for (const address of fresh) tried.add(address.toString())
+    if (fresh.length === 0) return isConnected(friend)
+    try {
+      const signal = AbortSignal.any([friend.end.signal, AbortSignal.timeout(timeoutMs)])
+      const targets = fresh.map((address) => address.encapsulate(`/p2p/${friend.id}`))
+      const connection = await libp2p.dial(targets, { signal })
+      if (connection.direction === 'outbound') await met(friend, [connection.remoteAddr])
+    } catch {
+      // Unreachable, refused, or somebody else behind that address: the next way, or the next time.
+    }
+    return isConnected(friend)
+  }
+
+  /** Dials what the DHT says as the answers come in: some may be old, or lies. */
+  async function lookUp(friend: Friend, dht: KadDHT, tried: Set<string>): Promise<boolean> {
+    const signal = AbortSignal.any([friend.end.signal, AbortSignal.timeout(limits.lookupTimeoutMs)])
+    try {
+      // Without `useCache: false` the answer is what our own peer store says.
+      for await (const event of dht.findPeer(friend.peer, { useCache: false, signal })) {
+        if (event.name !== 'FINAL_PEER') continue
+        const found = event.peer.multiaddrs.flatMap((address) => withoutPeer(address, friend.id) ?? [])
+        if (await dial(friend, found, tried, limits.dialTimeoutMs)) return true
+      }
+    } catch {
+      // Not found, or the DHT has nobody to ask.
+    }
+    return isConnected(friend)
+  }
+
+  async function met(friend: Friend, at: readonly Multiaddr[]): Promise<void> {
+    await addresses.met(friend.id, at, options.now()).catch(() => {})
+  }
+
+  /** Both dialled at the same time: the peer with the smaller ID closes all but the newest, so both keep the same one. */
+  function trim(friend: Friend): void {
+    if (open(friend).length < 2 || libp2p.peerId.toString() > friend.id) return
+    const timer = setTimeout(() => {
+      surplusTimers.delete(timer)
+      for (const connection of open(friend).slice(0, -1)) connection.close().catch(() => connection.abort(SURPLUS))
+    }, limits.surplusAfterMs)
+    surplusTimers.add(timer)
+  }
+
+  /** Whatever got stuck between us, a new connection mends it. Never at once: the pause has grown. */
+  function watch(friend: Friend): void {
+    clearTimeout(friend.readyTimer)
+    friend.readyTimer = setTimeout(() => {
+      if (options.isHalfOpen(friend.id)) for (const connection of open(friend)) connection.abort(STUCK)
+      else if (isConnected(friend) && !options.isReady(friend.id)) watch(friend)
+    }, limits.readyTimeoutMs)
+  }
+
+  function onOpen({ detail: connection }: CustomEvent<Connection>): void {
+    const friend = friends.get(connection.remotePeer.toString() as PeerId)
+    if (friend === undefined) return
+    if (friend.connectedSince === null) {
+      friend.connectedSince = options.now()
+      watch(friend)
+    }
+    trim(friend)
+    friend.wake()
+  }
+
+  function onDisconnect({ detail: peer }: CustomEvent<Libp2pPeerId>): void {
+    const friend = friends.get(peer.toString() as PeerId)
+    if (friend === undefined) return
+    clearTimeout(friend.readyTimer)
+    if (friend.connectedSince !== null) void met(friend, [])
+    friend.connectedSince = null
+    friend.wake()
+  }
+
+  function onIdentify({ detail }: CustomEvent<IdentifyResult>): void {
+    const friend = friends.get(detail.peerId.toString() as PeerId)
+    if (friend === undefined) return
+    const dialled = detail.connection.direction === 'outbound' ? [detail.connection.remoteAddr] : []
+    void met(friend, [...dialled, ...(detail.signedPeerRecord?.addresses ?? detail.listenAddrs)])
+  }
+
+  function end(friend: Friend): void {
+    friend.end.abort()
+    clearTimeout(friend.readyTimer)
+    friend.wake()
+  }
+
+  libp2p.addEventListener('connection:open', onOpen)
+  libp2p.addEventListener('peer:disconnect', onDisconnect)
+  libp2p.addEventListener('peer:identify', onIdentify)
+
+  return {
+    has: (peer) => friends.has(peer),
+    all: () => [...friends.keys()],
+    start() {
+      started = true
+      for (const friend of friends.values()) void keep(friend)
+    },
+    add(id) {
+      if (friends.has(id)) return
+      const friend: Friend = {
+        id,
+        peer: peerIdFromString(id),
+        end: new AbortController(),
+        attempt: 0,
+        connectedSince: null,
+        wake: () => {}
+      }
+      friends.set(id, friend)
+      if (started) void keep(friend)
+    },
+    remove(id) {
+      const friend = friends.get(id)
+      if (friend === undefined) return
+      friends.delete(id)
+      end(friend)
+    },
+    ready(id) {
+      const friend = friends.get(id)
+      if (friend !== undefined) friend.attempt = 0
+    },
+    connectedSince: (id) => friends.get(id)?.connectedSince ?? null,
+    stop() {
+      for (const friend of friends.values()) end(friend)
+      for (const timer of surplusTimers) clearTimeout(timer)
+      libp2p.removeEventListener('connection:open', onOpen)
+      libp2p.removeEventListener('peer:disconnect', onDisconnect)
+      libp2p.removeEventListener('peer:identify', onIdentify)
+    }
+  }
+}
+
+const SURPLUS = new Error('surplus connection')
+const STUCK = new Error('gossip did not get ready')

@@ -1,0 +1,90 @@
+/**
+ * Who may connect. Without the DHT nobody but friends has any business here: everyone else is refused as soon as the
+ * noise handshake has proven who it is. With it strangers are let in, within bounds, and never at a friend's expense:
+ * libp2p's own limits count friends and strangers together, so they are switched off and replaced by these.
+ */
+import type { ConnectionGater, MultiaddrConnection, PeerId as Libp2pPeerId } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import { parseCidr } from '../core/cidr.ts'
+import type { PeerId } from '../core/report.ts'
+import type { MeshLimits } from './limits.ts'
+
+const SECOND_MS = 1000
+
+export interface GateOptions {
+  /** False: friends only. */
+  readonly dht: boolean
+  readonly limits: MeshLimits
+  /** Unix ms. */
+  readonly now: () => number
+  readonly isFriend: (peer: PeerId) => boolean
+  /** Whether a friend was last known at this host (as `hostOf` spells it). */
+  isFriendHost(host: string): boolean
+  /** Open connections with the peer. */
+  connections(peer: Libp2pPeerId): number
+}
+
+export function createGate(options: GateOptions): Required<Pick<ConnectionGater, GateMethods>> {
+  const { dht, limits } = options
+  const pending = new Map<MultiaddrConnection, string>()
+  let second = 0
+  let arrivals = new Map<string, number>()
+
+  /** One more from this host in this second? */
+  function tooOften(host: string): boolean {
+    const current = Math.floor(options.now() / SECOND_MS)
+    if (current !== second) {
+      second = current
+      arrivals = new Map()
+    }
+    const count = (arrivals.get(host) ?? 0) + 1
+    arrivals.set(host, count)
+    return count > limits.newConnectionsPerHost
+  }
+
+  function tooManyPending(host: string): boolean {
+    const hosts = [...pending.values()]
+    if (hosts.filter((other) => other === host).length >= limits.pendingHandshakesPerHost) return true
+    const strangers = hosts.filter((other) => !options.isFriendHost(other)).length
+    return strangers >= limits.maxPendingHandshakes && !options.isFriendHost(host)
+  }
+
+  function refused(peer: Libp2pPeerId): boolean {
+    const friend = options.isFriend(peer.toString() as PeerId)
+    if (!friend && !dht) return true
+    return options.connections(peer) >= (friend ? limits.connectionsPerFriend : limits.connectionsPerStranger)
+  }
+
+  return {
+    denyDialPeer: (peer) => !dht && !options.isFriend(peer.toString() as PeerId),
+    denyInboundConnection(connection) {
+      const host = hostOf(connection.remoteAddr)
+      if (tooOften(host) || tooManyPending(host)) return true
+      pending.set(connection, host)
+      connection.addEventListener('close', () => pending.delete(connection), { once: true })
+      return false
+    },
+    denyInboundEncryptedConnection: (peer) => refused(peer),
+    denyOutboundEncryptedConnection: (peer) => !dht && !options.isFriend(peer.toString() as PeerId),
+    denyInboundUpgradedConnection(peer, connection) {
+      pending.delete(connection)
+      // Asked again: several handshakes of one peer may have been under way at the same time.
+      return refused(peer)
+    }
+  }
+}
+
+type GateMethods =
+  | 'denyDialPeer'
+  | 'denyInboundConnection'
+  | 'denyInboundEncryptedConnection'
+  | 'denyOutboundEncryptedConnection'
+  | 'denyInboundUpgradedConnection'
+
+/** What an address costs its owner to have: an IPv4 address, an IPv6 /64; for a name, the name. */
+export function hostOf(address: Multiaddr): string {
+  const host = address.getComponents().find(({ name }) => HOST_COMPONENTS.has(name))?.value ?? ''
+  return (host.includes(':') ? parseCidr(`${host}/64`) : parseCidr(host)) ?? host
+}
+
+const HOST_COMPONENTS = new Set(['ip4', 'ip6', 'dns', 'dns4', 'dns6'])

@@ -1,0 +1,214 @@
+/**
+ * The mesh: this node and its friends. The one thing that the daemon sees of this folder; peers are named by core's peer
+ * IDs, and no libp2p type leaves but a stream.
+ */
+import type { Libp2p, PrivateKey, Stream, StreamHandler } from '@libp2p/interface'
+import { peerIdFromString } from '@libp2p/peer-id'
+import { MemoryDatastore } from 'datastore-core/memory'
+import type { Datastore } from 'interface-datastore'
+import type { PeerId } from '../core/report.ts'
+import { createAddresses } from './addresses.ts'
+import { createBootstrap } from './bootstrap.ts'
+import { createFriends } from './friends.ts'
+import { createGossip } from './gossip.ts'
+import { createKnownPeers } from './known-peers.ts'
+import { MESH_LIMITS, type MeshLimits } from './limits.ts'
+import { createLinks } from './links.ts'
+import { createMeshNode } from './node.ts'
+import { limitStrangers } from './strangers.ts'
+
+export interface FriendAddresses {
+  readonly id: PeerId
+  /** Configured multiaddrs; may be empty, the DHT finds them. */
+  readonly addresses: readonly string[]
+}
+
+export interface MeshOptions {
+  /** Ed25519. */
+  readonly privateKey: PrivateKey
+  readonly network: string
+  /** Multiaddrs; port 0 is any. */
+  readonly listen: readonly string[]
+  /** Multiaddrs told to others besides those we listen on: fixed mappings of a NAT. */
+  readonly announce?: readonly string[]
+  /** Multiaddrs that end in `/p2p/PEER_ID`; used with the DHT only. */
+  readonly bootstrap?: readonly string[]
+  /** False: nobody but friends may connect, and friends are not looked for. */
+  readonly dht: boolean
+  readonly friends: readonly FriendAddresses[]
+  /** Where addresses survive a restart; without it they don't. */
+  readonly datastore?: Datastore
+  readonly limits?: Partial<MeshLimits>
+  /** Told to every peer that connects. */
+  readonly version: string
+  /** Unix ms. */
+  readonly now: () => number
+  /** Ms to wait before try number `attempt` (from 0): from about a second to minutes, with jitter. */
+  readonly delayMs: (attempt: number) => number
+  /** A message of a friend: the one way in. It must not reject. */
+  readonly onMessage: (message: Uint8Array, from: PeerId) => Promise<'ignore' | 'reject'>
+  /** `ready`: what is published from now on reaches this friend; false: no longer. The moment to sync. */
+  readonly onFriend: (friend: PeerId, ready: boolean) => void
+}
+
+export interface FriendState {
+  readonly id: PeerId
+  readonly connected: boolean
+  /** Gossip flows both ways. Connected, but not ready for long: they have not added us (or are of another network). */
+  readonly ready: boolean
+  /** Multiaddrs: where it is now, or where it will be looked for. */
+  readonly addresses: readonly string[]
+  /** Unix ms, or null if never. */
+  readonly lastSeen: number | null
+  /** Unix ms, or null while it is not connected. */
+  readonly connectedSince: number | null
+  /** Of the last ping, or null. */
+  readonly rttMs: number | null
+}
+
+export interface Mesh {
+  readonly peerId: PeerId
+  readonly topic: string
+  readonly dhtProtocol: string
+  /** Listens and connects. Call `handle` before. Throws if a listen address can't be had. */
+  start(): Promise<void>
+  /** Bounded; afterwards no timer and no socket is left. */
+  stop(): Promise<void>
+  /** The number of friends to whom it was sent. */
+  publish(message: Uint8Array): Promise<number>
+  /** Streams of this protocol that friends open; others' are reset. */
+  handle(protocol: string, handler: StreamHandler, options?: { maxInboundStreams?: number }): Promise<void>
+  /** Opens a stream to a connected friend. Throws if there is no connection, or it fails. */
+  openStream(friend: PeerId, protocol: string, options?: { signal?: AbortSignal }): Promise<Stream>
+  /** A friend from now on, also if it is connected as a stranger. Known ones are left alone but for new addresses. */
+  addFriend(friend: FriendAddresses): Promise<void>
+  /** No message of it is taken once this has been called. */
+  removeFriend(friend: PeerId): Promise<void>
+  isFriend(peer: PeerId): boolean
+  friends(): readonly FriendState[]
+  /** Multiaddrs with our peer ID. */
+  addresses(): readonly string[]
+  /** Connected peers that take part in our DHT. */
+  dhtPeers(): Promise<number>
+  /** For metrics and tests. */
+  readonly libp2p: Libp2p
+}
+
+export async function createMesh(options: MeshOptions): Promise<Mesh> {
+  const limits: MeshLimits = { ...MESH_LIMITS, ...options.limits }
+  const datastore = options.datastore ?? new MemoryDatastore()
+  const addresses = createAddresses(datastore, limits)
+  // The node asks for friends while it is built, before there are any: it has not started then.
+  const isFriend = (peer: PeerId): boolean => friends.has(peer)
+
+  const links = createLinks({
+    connections: (peer) => node.libp2p.getConnections(peer).filter(({ status }) => status === 'open'),
+    delayMs: options.delayMs,
+    streamTimeoutMs: limits.streamTimeoutMs
+  })
+  const gossip = createGossip({
+    network: options.network,
+    limits,
+    links,
+    isFriend,
+    onMessage: options.onMessage,
+    onReady(friend, ready) {
+      if (ready) friends.ready(friend)
+      options.onFriend(friend, ready)
+    }
+  })
+  const node = await createMeshNode({
+    ...options,
+    announce: options.announce ?? [],
+    datastore,
+    limits,
+    isFriend,
+    isFriendHost: (host) => addresses.isHost(host),
+    gossip: gossip.service
+  })
+  const { libp2p } = node
+  const friends = createFriends({
+    libp2p,
+    dht: node.dht,
+    addresses,
+    limits,
+    now: options.now,
+    delayMs: options.delayMs,
+    isHalfOpen: (friend) => links.isOpen(friend) && !gossip.isReady(friend),
+    isReady: (friend) => gossip.isReady(friend)
+  })
+  const bootstrap = createBootstrap({
+    addresses: node.dht === null ? [] : (options.bootstrap ?? []),
+    isConnected: (peer) => libp2p.getPeers().some((other) => other.toString() === peer),
+    connectedPeers: () => libp2p.getPeers().length,
+    dial: (address) => libp2p.dial(address, { signal: AbortSignal.timeout(limits.dialTimeoutMs) }),
+    delayMs: options.delayMs
+  })
+  const known = createKnownPeers(libp2p, limits.knownPeers, isFriend)
+  limitStrangers(libp2p, limits.maxConnections, isFriend)
+  for (const { id, addresses: configured } of options.friends) {
+    await addresses.add(id, configured)
+    friends.add(id)
+  }
+
+  function state(id: PeerId): FriendState {
+    const connections = libp2p.getConnections(peerIdFromString(id)).filter(({ status }) => status === 'open')
+    const here = connections.map(({ remoteAddr }) => remoteAddr.toString())
+    return {
+      id,
+      connected: connections.length > 0,
+      ready: gossip.isReady(id),
+      addresses: here.length > 0 ? here : addresses.of(id).map(String),
+      lastSeen: connections.length > 0 ? options.now() : addresses.lastSeen(id),
+      connectedSince: friends.connectedSince(id),
+      rttMs: connections.findLast(({ rtt }) => rtt !== undefined)?.rtt ?? null
+    }
+  }
+
+  return {
+    peerId: libp2p.peerId.toString() as PeerId,
+    topic: gossip.topic,
+    dhtProtocol: node.dhtProtocol,
+    async start() {
+      await libp2p.start()
+      await known.start()
+      gossip.start()
+      friends.start()
+      bootstrap.start()
+    },
+    async stop() {
+      friends.stop()
+      bootstrap.stop()
+      links.stop()
+      await Promise.race([libp2p.stop(), overdue(limits.stopTimeoutMs)])
+      for (const connection of libp2p.getConnections()) connection.abort(new Error('stopped'))
+    },
+    publish: gossip.publish,
+    handle: node.handle,
+    openStream: node.openStream,
+    async addFriend({ id, addresses: configured }) {
+      await addresses.add(id, configured)
+      if (friends.has(id)) return
+      // Streams that were refused to the stranger don't come back by themselves.
+      node.cutOff(peerIdFromString(id))
+      friends.add(id)
+    },
+    async removeFriend(id) {
+      friends.remove(id)
+      node.cutOff(peerIdFromString(id))
+      await addresses.remove(id)
+    },
+    isFriend,
+    friends: () => friends.all().map(state),
+    addresses: () => libp2p.getMultiaddrs().map(String),
+    async dhtPeers() {
+      const peers = await libp2p.peerStore.all({ filters: [({ protocols }) => protocols.includes(node.dhtProtocol)] })
+      return peers.filter(({ id }) => libp2p.getConnections(id).length > 0).length
+    },
+    libp2p
+  }
+}
+
+function overdue(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms).unref())
+}

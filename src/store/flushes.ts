@@ -1,0 +1,28 @@
+/** fail2ban's flushes that are not explained yet (src/fail2ban/events.ts), kept over a restart of ours. */
+import { transaction, type Database } from './database.ts'
+
+export interface Flush {
+  readonly jail: string
+  /** Unix ms. */
+  readonly at: number
+}
+
+export interface Flushes {
+  load(): readonly Flush[]
+  save(flushes: readonly Flush[]): void
+}
+
+export function createFlushes(db: Database): Flushes {
+  const select = db.prepare('SELECT jail, at FROM flushes ORDER BY at, jail')
+  const insert = db.prepare('INSERT OR REPLACE INTO flushes (jail, at) VALUES (?, ?)')
+  const clear = db.prepare('DELETE FROM flushes')
+  return {
+    load: () => select.all() as unknown as Flush[],
+    save(flushes) {
+      transaction(db, () => {
+        clear.run()
+        for (const { jail, at } of flushes) insert.run(jail, at)
+      })
+    }
+  }
+}

@@ -1,0 +1,291 @@
+/**
+ * The ledger: signed reports verbatim, the registers that they hold, and the paths by which friends brought them.
+ *
+ * A report stays while it holds at least one register; what a newer report of the same origin has overwritten, or what
+ * has expired, is gone. So the reports in the ledger are exactly the live ones, on every node alike.
+ */
+import { Buffer } from 'node:buffer'
+import { supersedes, type Issue } from '../core/acceptance.ts'
+import type { Claim, Hop, PeerId, Ppm, Report, ReportId } from '../core/report.ts'
+import type { Subject } from '../core/subject.ts'
+import type { Database } from './database.ts'
+import { createInterned } from './interned.ts'
+
+/** Who made a claim of our own: the operator by command, or the local fail2ban, which then already holds the ban. */
+export type OwnSource = 'command' | 'fail2ban'
+
+const OWN_CODES = { mesh: 0, command: 1, fail2ban: 2 } as const
+
+export interface SignedReport {
+  readonly id: ReportId
+  readonly bytes: Uint8Array
+  readonly signature: Uint8Array
+  readonly report: Report
+}
+
+export interface StoredPath {
+  readonly friend: PeerId
+  readonly hops: readonly Hop[]
+}
+
+/** A live ban claim about one subject. `paths` is empty for our own. */
+export interface StoredClaim {
+  readonly origin: PeerId
+  readonly jail: string
+  readonly until: number
+  readonly issuedAt: number
+  readonly own: OwnSource | null
+  readonly paths: readonly StoredPath[]
+}
+
+/** A report's place in the ledger; valid while the report is in it. */
+export type ReportRow = number & { readonly __row: true }
+
+export interface KnownReport {
+  readonly id: ReportId
+  readonly row: ReportRow
+  readonly origin: PeerId
+  /** Our confidence when we last relayed it, or null. */
+  readonly relayed: Ppm | null
+}
+
+export type Ledger = ReturnType<typeof createLedger>
+
+export function createLedger(db: Database) {
+  const peers = createInterned(db, 'peers')
+  const jails = createInterned(db, 'jails')
+
+  const selectReport = db.prepare('SELECT id AS row, origin, relayed FROM reports WHERE digest = ?')
+  const insertReport = db.prepare(
+    `INSERT INTO reports (digest, origin, issued_at, bytes, signature, expires_at, live)
+     VALUES (?, ?, ?, ?, ?, ?, 0) RETURNING id`
+  )
+  const selectEnvelope = db.prepare('SELECT bytes, signature FROM reports WHERE id = ?')
+  const updateRelayed = db.prepare('UPDATE reports SET relayed = ? WHERE id = ?')
+  const updateLive = db.prepare('UPDATE reports SET live = live + ? WHERE id = ? RETURNING live')
+  const deleteReport = db.prepare('DELETE FROM reports WHERE id = ?')
+  const selectExpired = db.prepare('SELECT id FROM reports WHERE expires_at <= ? LIMIT ?')
+  const countReports = db.prepare('SELECT count(*) AS n FROM reports')
+
+  const selectRegister = db.prepare(
+    `SELECT claims.report, reports.issued_at AS issuedAt, reports.digest
+     FROM claims JOIN reports ON reports.id = claims.report
+     WHERE claims.subject = ? AND claims.origin = ? AND claims.jail = ?`
+  )
+  const upsertClaim = db.prepare(
+    `INSERT INTO claims (subject, origin, jail, ban, until, failures, report, own) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT DO UPDATE SET ban = excluded.ban, until = excluded.until, failures = excluded.failures,
+       report = excluded.report, own = excluded.own`
+  )
+  const selectBans = db.prepare(
+    `SELECT claims.origin, claims.jail, claims.until, claims.own, claims.report, reports.issued_at AS issuedAt
+     FROM claims JOIN reports ON reports.id = claims.report
+     WHERE claims.subject = ? AND claims.ban = 1 AND claims.until > ?`
+  )
+  const selectSubjects = db.prepare('SELECT DISTINCT subject FROM claims WHERE report = ?')
+  const selectOwn = db.prepare(
+    'SELECT jail, until, failures FROM claims WHERE subject = ? AND ban = 1 AND until > ? AND own > 0'
+  )
+  const selectOwnInJail = db.prepare(
+    'SELECT DISTINCT subject FROM claims WHERE jail = ? AND own > 0 AND ban = 1 AND until > ?'
+  )
+  const deleteClaims = db.prepare('DELETE FROM claims WHERE report = ?')
+  const countClaims = db.prepare('SELECT count(*) AS n FROM claims')
+  const nextSubjects = db.prepare('SELECT DISTINCT subject FROM claims WHERE subject > ? ORDER BY subject LIMIT ?')
+
+  const selectPath = db.prepare('SELECT hops FROM paths WHERE report = ? AND friend = ?')
+  const upsertPath = db.prepare(
+    'INSERT INTO paths (report, friend, hops) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET hops = excluded.hops'
+  )
+  const selectPaths = db.prepare('SELECT friend, hops FROM paths WHERE report = ?')
+  const deletePaths = db.prepare('DELETE FROM paths WHERE report = ?')
+
+  const countConfirmed = db.prepare(
+    `SELECT count(DISTINCT claims.subject) AS n FROM paths JOIN claims ON claims.report = paths.report
+     WHERE paths.friend = ? AND claims.ban = 1
+       AND EXISTS (SELECT 1 FROM claims AS ours WHERE ours.subject = claims.subject AND ours.own > 0 AND ours.ban = 1)`
+  )
+  const countDisputed = db.prepare(
+    `SELECT count(DISTINCT claims.subject) AS n FROM paths JOIN claims ON claims.report = paths.report
+       JOIN verdicts ON verdicts.subject = claims.subject
+     WHERE paths.friend = ? AND claims.ban = 1 AND verdicts.reason IN ('vetoed', 'allowlisted', 'own-address', 'friend-address')`
+  )
+
+  const issue = db.prepare(
+    `INSERT INTO meta (key, value) VALUES ('issued_at', ?)
+     ON CONFLICT DO UPDATE SET value = max(excluded.value, value + 1) RETURNING value`
+  )
+
+  function packHops(hops: readonly Hop[]): Uint8Array {
+    const words = new Uint32Array(hops.length * 2)
+    hops.forEach((hop, index) => words.set([peers.id(hop.peer), hop.trust], index * 2))
+    return new Uint8Array(words.buffer)
+  }
+
+  function unpackHops(bytes: Uint8Array): Hop[] {
+    // SQLite's bytes need not lie on a word boundary: copy before looking at them as words.
+    const words = new Uint32Array(bytes.slice().buffer)
+    return Array.from({ length: words.length / 2 }, (_, i) => ({
+      peer: peers.name(words[i * 2]!) as PeerId,
+      trust: words[i * 2 + 1]!
+    }))
+  }
+
+  function pathsOf(row: ReportRow): StoredPath[] {
+    return (selectPaths.all(row) as { friend: number; hops: Uint8Array }[]).map(({ friend, hops }) => ({
+      friend: peers.name(friend) as PeerId,
+      hops: unpackHops(hops)
+    }))
+  }
+
+  function release(row: number): void {
+    const { live } = updateLive.get(-1, row) as { live: number }
+    if (live === 0) remove(row)
+  }
+
+  function remove(row: number): void {
+    deletePaths.run(row)
+    deleteReport.run(row)
+  }
+
+  return {
+    find(id: ReportId): KnownReport | null {
+      const found = selectReport.get(Buffer.from(id, 'hex')) as
+        | { row: ReportRow; origin: number; relayed: number | null }
+        | undefined
+      return found === undefined ? null : { ...found, id, origin: peers.name(found.origin) as PeerId }
+    },
+
+    /**
+     * Takes a verified report that is not in the ledger yet. Null, and nothing is stored, if newer reports of its origin
+     * have overwritten every register that it speaks about.
+     */
+    record(signed: SignedReport, own: OwnSource | null): { row: ReportRow; subjects: Subject[] } | null {
+      const { report, bytes, signature } = signed
+      const digest = Buffer.from(signed.id, 'hex')
+      const origin = peers.id(report.origin)
+      const winners: { claim: Claim; jail: number; previous: number | null }[] = []
+      for (const claim of report.claims) {
+        const jail = jails.id(claim.jail)
+        const held = selectRegister.get(claim.subject, origin, jail) as
+          | { report: number; issuedAt: number; digest: Uint8Array }
+          | undefined
+        if (held !== undefined && !supersedes({ issuedAt: report.issuedAt, id: signed.id }, issueOf(held))) continue
+        winners.push({ claim, jail, previous: held?.report ?? null })
+      }
+      if (winners.length === 0) return null
+      const expiresAt = winners.reduce((latest, { claim }) => Math.max(latest, claim.until), 0)
+      const inserted = insertReport.get(digest, origin, report.issuedAt, bytes, signature, expiresAt)
+      const { id: row } = inserted as { id: ReportRow }
+      for (const { claim, jail, previous } of winners) {
+        const ban = claim.kind === 'ban' ? 1 : 0
+        const { subject, until, failures } = claim
+        upsertClaim.run(subject, origin, jail, ban, until, failures, row, OWN_CODES[own ?? 'mesh'])
+        if (previous !== null) release(previous)
+      }
+      updateLive.get(winners.length, row)
+      return { row, subjects: [...new Set(winners.map(({ claim }) => claim.subject))] }
+    },
+
+    /** A friend's latest word on how a report reached it replaces its earlier one. True if that changed anything. */
+    putPath(row: ReportRow, { friend, hops }: StoredPath): boolean {
+      const packed = packHops(hops)
+      const before = selectPath.get(row, peers.id(friend)) as { hops: Uint8Array } | undefined
+      if (before !== undefined && Buffer.compare(before.hops, packed) === 0) return false
+      upsertPath.run(row, peers.id(friend), packed)
+      return true
+    },
+
+    pathsOf,
+
+    subjectsOf(row: ReportRow): Subject[] {
+      return (selectSubjects.all(row) as { subject: Subject }[]).map(({ subject }) => subject)
+    },
+
+    /** The report as its origin signed it. */
+    envelopeOf(row: ReportRow): { readonly bytes: Uint8Array; readonly signature: Uint8Array } {
+      return selectEnvelope.get(row) as { bytes: Uint8Array; signature: Uint8Array }
+    },
+
+    setRelayed(row: ReportRow, confidence: Ppm): void {
+      updateRelayed.run(confidence, row)
+    },
+
+    /** Every live ban claim about a subject, our own among them. */
+    bans(subject: Subject, nowSeconds: number): StoredClaim[] {
+      const rows = selectBans.all(subject, nowSeconds) as {
+        origin: number
+        jail: number
+        until: number
+        own: number
+        report: ReportRow
+        issuedAt: number
+      }[]
+      return rows.map(({ origin, jail, until, own, report, issuedAt }) => ({
+        origin: peers.name(origin) as PeerId,
+        jail: jails.name(jail),
+        until,
+        issuedAt,
+        own: own === OWN_CODES.command ? 'command' : own === OWN_CODES.fail2ban ? 'fail2ban' : null,
+        paths: own === OWN_CODES.mesh ? pathsOf(report) : []
+      }))
+    },
+
+    /** Our own live ban claims about a subject: what an unban has to lift. */
+    ownBans(subject: Subject, nowSeconds: number): { jail: string; until: number; failures: number }[] {
+      const rows = selectOwn.all(subject, nowSeconds) as { jail: number; until: number; failures: number }[]
+      return rows.map((row) => ({ ...row, jail: jails.name(row.jail) }))
+    },
+
+    /** What we have banned in one jail. */
+    ownSubjects(jail: string, nowSeconds: number): Subject[] {
+      return (selectOwnInJail.all(jails.id(jail), nowSeconds) as { subject: Subject }[]).map((row) => row.subject)
+    },
+
+    /** The `issuedAt` (ms) of the next own report: now, but always later than the one before, over restarts too. */
+    nextIssuedAt(now: number): number {
+      return (issue.get(now) as { value: number }).value
+    },
+
+    /** Up to `limit` subjects with claims, in order, after the given one (empty text: from the first). */
+    subjectsAfter(subject: Subject | '', limit: number): Subject[] {
+      return (nextSubjects.all(subject, limit) as { subject: Subject }[]).map((row) => row.subject)
+    },
+
+    /** Removes up to `limit` reports of which every claim has ended; returns how many. */
+    expire(nowSeconds: number, limit: number): number {
+      const rows = selectExpired.all(nowSeconds, limit) as { id: ReportRow }[]
+      for (const { id } of rows) {
+        deleteClaims.run(id)
+        remove(id)
+      }
+      return rows.length
+    },
+
+    /** Of the subjects that a friend says are banned: how many we banned ourselves, and how many we contradict. */
+    recordOf(friend: PeerId): { readonly confirmed: number; readonly disputed: number } {
+      const id = peers.id(friend)
+      return {
+        confirmed: (countConfirmed.get(id) as { n: number }).n,
+        disputed: (countDisputed.get(id) as { n: number }).n
+      }
+    },
+
+    counts(): { readonly reports: number; readonly claims: number } {
+      return {
+        reports: (countReports.get() as { n: number }).n,
+        claims: (countClaims.get() as { n: number }).n
+      }
+    },
+
+    /** To be called after a rollback. */
+    forgetCaches(): void {
+      peers.clear()
+      jails.clear()
+    }
+  }
+}
+
+function issueOf({ issuedAt, digest }: { issuedAt: number; digest: Uint8Array }): Issue {
+  return { issuedAt, id: Buffer.from(digest).toString('hex') as ReportId }
+}

@@ -1,0 +1,252 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import * as fc from 'fast-check'
+import type { Vote } from '../../src/core/evidence.ts'
+import { flowScore } from '../../src/core/flow.ts'
+import { ONE, type Ppm } from '../../src/core/report.ts'
+import { noisyOr } from '../../src/core/trust.ts'
+import { FRACTIONS, modelScore, PPM } from './flow-model.ts'
+import { consistent, peer, percent, reordered, vote, votesOf, wayOf, type Way } from './ways.ts'
+
+const fifty = Array.from({ length: 50 }, (_, i) => `sybil${i}`)
+
+const TABLE: readonly (readonly [what: string, votes: readonly Vote[], score: Ppm])[] = [
+  ['nothing', [], 0],
+  // The worked numbers of DESIGN.md, section 3.
+  ["a friend's own ban", [vote('A 80')], percent(80)],
+  ["a friend's friend", [vote('A 80 B 80')], percent(64)],
+  ['two friends of one friend', [vote('A 80 B 80'), vote('A 80 C 80')], percent(80)],
+  ['one friend-of-friend with 50 invented identities', fifty.map((name) => vote(`A 80 B 80 ${name} 100`)), percent(64)],
+  ['two friends trusted 50 each', [vote('A 50'), vote('B 50')], percent(75)],
+  // More of the same rule.
+  ['two friends', [vote('A 80'), vote('B 80')], percent(96)],
+  ['a friend and a friend of the same friend', [vote('A 80'), vote('A 80 B 80')], percent(80)],
+  ['a friend and a friend of another friend', [vote('A 80'), vote('C 80 B 80')], 928_000],
+  ['a friend with 50 invented identities', fifty.map((name) => vote(`A 80 ${name} 100`)), percent(80)],
+  ['two below one relay below one friend', [vote('A 80 B 50 C 50'), vote('A 80 B 50 D 50')], 360_000],
+  ['ten below one relay below one friend', fifty.slice(0, 10).map((name) => vote(`A 80 B 50 ${name} 50`)), percent(40)],
+  ['one origin by two friends counts once', [vote('A 80 C 80', 'B 80 C 80')], percent(64)],
+  ['one origin by two friends counts on the better way', [vote('A 80 C 80', 'B 80 C 90')], percent(72)],
+  [
+    'two origins by the same two friends take a friend each',
+    ['C', 'D'].map((o) => vote(`A 80 ${o} 80`, `B 80 ${o} 80`)),
+    870_400
+  ],
+  [
+    'an origin that also relays, better heard through others',
+    [vote('A 80', 'B 80 A 80'), vote('A 80 C 80'), vote('A 80 D 80')],
+    928_000
+  ],
+  ['total trust', [vote('A 100'), vote('B 1')], ONE],
+  ['nearly total trust from many', fifty.map((name) => vote(`${name} 80`)), ONE - 1],
+  // PEERS.md, bug 27: a peer of trust 0 still weighed a half.
+  ['a friend without trust', [vote('A 0')], 0],
+  ['through a friend without trust', [vote('A 0 B 100')], 0],
+  ['through a relay without trust', [vote('A 80 B 0 C 100')], 0],
+  ['a way without trust beside a good one', [vote('A 0 C 100', 'B 80 C 80')], percent(64)],
+  [
+    'different statements about one link',
+    [vote('A 80 B 50'), vote('A 80 B 80 C 50'), vote('A 80 B 80 D 100')],
+    percent(64)
+  ],
+  ['two statements about the same way of one vote', [vote('A 80 B 50', 'A 80 B 80')], percent(64)]
+]
+
+for (const [what, votes, score] of TABLE) {
+  test(`flow: ${what} scores ${score / 10_000} %`, () => assert.equal(flowScore(votes), score))
+}
+
+test('bug 4: twelve invented origins behind a friend of trust 10 do not reach a threshold of 80', () => {
+  const votes = fifty.slice(0, 12).map((name) => vote(`A 10 ${name} 100`))
+  assert.equal(flowScore(votes), percent(10))
+})
+
+test('the score is that of the rule computed by brute force over all assignments', () => {
+  fc.assert(
+    fc.property(votesOf({ votes: 5, paths: 3 }), (votes) => {
+      assert.equal(flowScore(votes), modelScore(votes, PPM))
+    }),
+    { numRuns: 300 }
+  )
+})
+
+test('the score is never above the exact fraction', () => {
+  fc.assert(
+    fc.property(votesOf({ votes: 4, paths: 3 }), (votes) => {
+      assert.ok(!FRACTIONS.less(modelScore(votes, FRACTIONS), FRACTIONS.of(flowScore(votes))))
+    }),
+    { numRuns: 150 }
+  )
+})
+
+test('the score is below the exact fraction by less than the rounding of its steps', () => {
+  fc.assert(
+    fc.property(votesOf({ votes: 4, paths: 3 }).map(consistent), (votes) => {
+      // Four votes have at most 48 places, and each may lose one ppm in its product and one in its value.
+      const above = FRACTIONS.of(flowScore(votes) + 96)
+      assert.ok(FRACTIONS.less(modelScore(votes, FRACTIONS), above))
+    }),
+    { numRuns: 150 }
+  )
+})
+
+test('neither the order of votes nor that of paths makes a difference, few or many', () => {
+  for (const [votes, paths, runs] of [
+    [4, 3, 150],
+    [8, 6, 100]
+  ] as const) {
+    const pairs = votesOf({ votes, paths }).chain((one) => fc.tuple(fc.constant(one), reordered(one)))
+    fc.assert(
+      fc.property(pairs, ([one, other]) => assert.equal(flowScore(one), flowScore(other))),
+      { numRuns: runs }
+    )
+  }
+})
+
+test('another vote or another path never lowers the score', () => {
+  fc.assert(
+    fc.property(votesOf({ votes: 5, paths: 3 }), fc.nat(), fc.nat(), (votes, i, j) => {
+      fc.pre(votes.length > 0)
+      const score = flowScore(votes)
+      const chosen = votes[i % votes.length]!
+      assert.ok(flowScore(votes.filter((other) => other !== chosen)) <= score)
+      const fewer = { ...chosen, paths: chosen.paths.filter((_, k) => k !== j % chosen.paths.length) }
+      assert.ok(flowScore(votes.map((other) => (other === chosen ? fewer : other))) <= score)
+    }),
+    { numRuns: 300 }
+  )
+})
+
+test('a friend who offers forged short ways to honest origins does not lower the score', () => {
+  const honest = ['o1', 'o2', 'o3'].map((name, i) => vote(`f${i} 80 ${name} 80`))
+  const forged = honest.map(({ origin, paths }, i) => {
+    const lie: Way = [
+      ['liar', percent(80)],
+      [`o${i + 1}`, ONE]
+    ]
+    return { origin, paths: [...paths, ...vote(lie).paths] }
+  })
+  assert.ok(flowScore(honest) <= flowScore(forged))
+  fc.assert(
+    fc.property(
+      votesOf({ votes: 5, paths: 2 }),
+      fc.array(fc.boolean(), { minLength: 5, maxLength: 5 }),
+      (votes, hit) => {
+        const attacked = votes.map((one, i) => {
+          const lie: Way = [
+            ['liar', percent(80)],
+            [one.origin, ONE]
+          ]
+          return hit[i] ? { ...one, paths: [...one.paths, ...vote(lie).paths] } : one
+        })
+        assert.ok(flowScore(votes) <= flowScore(attacked))
+      }
+    ),
+    { numRuns: 200 }
+  )
+})
+
+test('the same with more assignments than are tried one by one', () => {
+  const origins = Array.from({ length: 12 }, (_, i) => `o${i}`)
+  const honest = origins.map((name, i) => vote(`f${i} 80 ${name} 60`))
+  const attacked = origins.map((name, i) => vote(`f${i} 80 ${name} 60`, `liar 80 ${name} 100`))
+  assert.ok(flowScore(honest) <= flowScore(attacked))
+})
+
+/** All peers of all ways, and for a peer the ways that end at one of its places. */
+function placesOf(name: string, votes: readonly Vote[]): Way[] {
+  const found = new Map<string, Way>()
+  for (const { origin, paths } of votes) {
+    for (const path of paths) {
+      const way = wayOf(path, origin)
+      const at = way.findIndex(([other]) => other === name)
+      if (at >= 0)
+        found.set(
+          way
+            .slice(0, at + 1)
+            .map(([other]) => other)
+            .join(' '),
+          way.slice(0, at + 1)
+        )
+    }
+  }
+  return [...found.values()]
+}
+
+function without(name: string, votes: readonly Vote[]): Vote[] {
+  const clean = votes.map(({ origin, paths }) => ({
+    origin,
+    paths: paths.filter((path) => !wayOf(path, origin).some(([other]) => other === name))
+  }))
+  return clean.filter(({ paths }) => paths.length > 0)
+}
+
+test('Sybil bound: whatever stands behind a peer weighs no more than one full vote on each way to it', () => {
+  const invented = fc.array(fc.array(fc.constantFrom('x', 'y', 'z'), { maxLength: 2 }), { maxLength: 12 })
+  fc.assert(
+    fc.property(
+      votesOf({ votes: 4, paths: 2 }).map(consistent),
+      fc.constantFrom('A', 'B', 'C', 'D'),
+      invented,
+      (votes, name, identities) => {
+        const ways = placesOf(name, votes)
+        const sybils = ways.flatMap((way, w) =>
+          identities.map((relays, i) =>
+            vote([...way, ...[...new Set(relays), `sybil${w}.${i}`].map((other) => [other, ONE] as const)])
+          )
+        )
+        // One vote of a peer of its own, trusted like the attacker, where the attacker stood.
+        const full = ways.map((way, w) => vote([...way.slice(0, -1), [`full${w}`, way.at(-1)![1]]]))
+        assert.ok(flowScore([...votes, ...sybils]) <= flowScore([...without(name, votes), ...full]))
+      }
+    ),
+    { numRuns: 200 }
+  )
+})
+
+test('the score is bounded by the trust across every cut at the same depth', () => {
+  fc.assert(
+    fc.property(votesOf({ votes: 5, paths: 3 }).map(consistent), fc.integer({ min: 1, max: 4 }), (votes, depth) => {
+      const cut = new Map<string, Ppm>()
+      for (const { origin, paths } of votes) {
+        for (const path of paths) {
+          const way = wayOf(path, origin).slice(0, depth)
+          const trust = way.reduce((product, [, share]) => Math.floor((product * share) / ONE), ONE)
+          cut.set(way.map(([name]) => name).join(' '), trust)
+        }
+      }
+      assert.ok(flowScore(votes) <= noisyOr([...cut.values()]))
+    }),
+    { numRuns: 200 }
+  )
+})
+
+test('a friend cannot reach more than our trust in it, whatever it says', () => {
+  fc.assert(
+    fc.property(votesOf({ votes: 8, paths: 6 }), fc.integer({ min: 1, max: ONE }), (votes, trust) => {
+      const behind = votes.map(({ origin, paths }) =>
+        vote(...paths.map((path): Way => [['friend', trust], ...wayOf(path, origin)]))
+      )
+      assert.ok(flowScore(behind) <= trust)
+    }),
+    { numRuns: 150 }
+  )
+})
+
+test('ten thousand origins by three friends each, some hundred paths of one origin, and very long ways are no trouble', () => {
+  const crowd = Array.from({ length: 10_000 }, (_, i) =>
+    vote(...[0, 1, 2].map((k) => `f${(i + k * 7) % 50} 1 r${i % 500} ${(i % 90) + 1} o${i} 50`))
+  )
+  const score = flowScore(crowd)
+  assert.ok(score > 0 && score <= noisyOr(Array.from({ length: 50 }, () => percent(1))))
+  const friends = Array.from({ length: 500 }, (_, i) => `f${i} 50 o ${i % 100}`)
+  assert.equal(flowScore([vote(...friends)]), 495_000)
+  const long: Way = Array.from({ length: 200 }, (_, i) => [`p${i}`, ONE])
+  assert.equal(flowScore([vote(long), vote([...long, ['q', percent(30)]])]), ONE)
+})
+
+test('a path without hops by somebody else than the origin, which acceptance refuses, is no reason to fall over', () => {
+  const odd: Vote = { origin: peer('o'), paths: [{ friend: peer('A'), trust: percent(80), hops: [] }] }
+  assert.equal(flowScore([odd]), percent(80))
+  assert.equal(flowScore([odd, vote('A 80 B 50', 'C 80 B 50'), { ...odd, origin: peer('q') }]), 928_000 - 48_000)
+})

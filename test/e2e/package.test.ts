@@ -1,0 +1,76 @@
+/** The package as a user gets it: packed, installed into an empty prefix, and started by the right Node and by an old one. */
+import assert from 'node:assert/strict'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { delimiter, dirname, join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { run, runOk } from '../support/lab-processes.ts'
+
+const CHECKOUT = join(import.meta.dirname, '../..')
+const OLD_NODE = await findOldNode()
+
+const folder = mkdtempSync(join(tmpdir(), 'banmesh-package-'))
+const prefix = join(folder, 'prefix')
+const banmesh = join(prefix, 'bin/banmesh')
+
+before(async () => {
+  // `npm pack` builds first: the prepack script.
+  await npm('pack', '--pack-destination', folder, CHECKOUT)
+  const tarball = readdirSync(folder).find((name) => name.endsWith('.tgz'))!
+  await npm('install', '--global', '--prefix', prefix, '--prefer-offline', join(folder, tarball))
+})
+after(() => rmSync(folder, { recursive: true, force: true }))
+
+test('the installed command prints its version', async () => {
+  const { version } = JSON.parse(readFileSync(join(CHECKOUT, 'package.json'), 'utf8')) as { version: string }
+  const output = await run([banmesh, '--version'], withNode(dirname(process.execPath)))
+  assert.deepEqual(output, { status: 0, stdout: `${version}\n`, stderr: '' })
+})
+
+test('the installed command lays out its fail2ban files', async () => {
+  const root = join(folder, 'root')
+  await runOk([banmesh, 'install', '--root', root], withNode(dirname(process.execPath)))
+  for (const file of ['filter.d', 'jail.d', 'action.d'].map((name) => join('etc/fail2ban', name, 'banmesh.conf'))) {
+    assert.ok(existsSync(join(root, file)), file)
+  }
+})
+
+test('no package of the runtime tree has an install script', () => {
+  const lock = readFileSync(join(prefix, 'lib/node_modules/banmesh/node_modules/.package-lock.json'), 'utf8')
+  const { packages } = JSON.parse(lock) as { packages: Record<string, { hasInstallScript?: boolean }> }
+  assert.ok(Object.keys(packages).length > 0)
+  assert.deepEqual(
+    Object.keys(packages).filter((name) => packages[name]!.hasInstallScript),
+    []
+  )
+})
+
+test(
+  'an old Node is told in one line which one is needed',
+  { skip: OLD_NODE === null && 'every node in PATH is new enough' },
+  async () => {
+    const { status, stdout, stderr } = await run([banmesh, '--version'], withNode(dirname(OLD_NODE!)))
+    assert.notEqual(status, 0)
+    assert.equal(stdout, '')
+    assert.match(stderr, /^banmesh: error: [^\n]*Node\.js 24[^\n]*\n$/)
+  }
+)
+
+/** The settings that `npm test` leaves in the environment are not those of a user's shell. */
+function withNode(bin: string): NodeJS.ProcessEnv {
+  const own = Object.entries(process.env).filter(([name]) => !name.toLowerCase().startsWith('npm_'))
+  return { ...Object.fromEntries(own), PATH: [bin, process.env['PATH']].join(delimiter) }
+}
+
+async function npm(...args: string[]): Promise<void> {
+  await runOk(['npm', ...args], withNode(dirname(process.execPath)))
+}
+
+async function findOldNode(): Promise<string | null> {
+  for (const bin of process.env['PATH']!.split(delimiter)) {
+    const node = join(bin, 'node')
+    if (existsSync(node) && Number.parseInt((await runOk([node, '-p', 'process.versions.node'])).trim(), 10) < 24)
+      return node
+  }
+  return null
+}
