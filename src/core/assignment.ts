@@ -3,8 +3,8 @@
  * not count more than once, and should not get into each other's way below one cap.
  *
  * Exact while the assignments are few: branch and bound, which begins with every vote on all of its seats (no assignment
- * reaches more) and takes seats away. Beyond that, coordinate ascent from the seats with the most weight: one vote after
- * the other moves to where it adds most. There, -ln(1-x) turns `noisyOr` into a sum and each cap into a limit of that
+ * reaches more) and takes seats away. Beyond that, coordinate ascent: one vote after the other, the heaviest first, takes the
+ * seat where it adds most, round after round. There, -ln(1-x) turns `noisyOr` into a sum and each cap into a limit of that
  * sum, so that a move costs no more than the length of its way. The sum is monotone and submodular; hence, where no
  * single move helps any more, it is at least half of the highest one. The logarithms, rounded to integers so that adding
  * and taking away leave no trace, only choose the seats: the score itself is computed from the seats as always.
@@ -75,14 +75,13 @@ function ascend(root: Place, choices: readonly (readonly Seat[])[]): Ppm {
   const votes = inCanonicalOrder(choices).map((seats) =>
     seats.map((seat): Option => ({ seat, vessel: vessels.get(seat.place)!, amount: logWeight(seat.weight) }))
   )
-  const chosen = votes.map((options) => options[0]!)
-  for (const { vessel, amount } of chosen) pour(vessel, amount)
+  const chosen: Option[] = []
   for (let round = 0, moved = true; moved && round < ASCENT_ROUNDS; round++) {
     moved = false
     for (const [i, options] of votes.entries()) {
-      const before = chosen[i]!
-      pour(before.vessel, -before.amount)
-      const after = bestOf(options, before)
+      const before = chosen[i]
+      if (before !== undefined) pour(before.vessel, -before.amount)
+      const after = bestOf(options, before ?? options[0]!)
       pour(after.vessel, after.amount)
       chosen[i] = after
       moved ||= after !== before
@@ -143,7 +142,7 @@ function inCanonicalOrder(choices: readonly (readonly Seat[])[]): readonly (read
     keyed.sort((a, b) => b.seat.weight - a.seat.weight || (a.way < b.way ? -1 : 1))
     return keyed.map(({ seat }) => seat)
   })
-  return sorted.sort((a, b) => (a[0]!.place.peer! < b[0]!.place.peer! ? -1 : 1))
+  return sorted.sort(([a], [b]) => b!.weight - a!.weight || (a!.place.peer! < b!.place.peer! ? -1 : 1))
 }
 
 /** The peers from a place back to self; begins with the origin of the vote. */

@@ -29,6 +29,7 @@ import { createHookIntake } from './hook-intake.ts'
 import type { Identity } from './identity.ts'
 import { createIngest } from './ingest.ts'
 import { createJudging } from './judging.ts'
+import { createOffers } from './offers.ts'
 import { createOurs } from './ours.ts'
 import { gossipVerdict } from './outcome.ts'
 import { createProtections } from './protections.ts'
@@ -113,17 +114,20 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
     now,
     changed: (subject, before, after) => logger.debug({ subject, before, after }, 'verdict')
   })
+  const offers = createOffers({
+    ledger,
+    friends,
+    self,
+    limits: () => ({ maxHops: config.policy.maxHops, relayFloor: config.limits.relayFloorPercent * 10_000 })
+  })
   const ingest = createIngest({
     db,
     ledger,
     friends,
+    offers,
     self,
     network: config.network,
-    limits: {
-      queue: config.limits.ingestQueue,
-      maxHops: config.policy.maxHops,
-      relayFloor: config.limits.relayFloorPercent * 10_000
-    },
+    limits: () => ({ queue: config.limits.ingestQueue, maxHops: config.policy.maxHops }),
     now,
     admit: (friend, claims) => admission.admit(friend, claims),
     review: (subject) => judging.review(subject),

@@ -7,29 +7,29 @@
  * and no hand-off starts before it has been committed.
  */
 import { checkPath, checkReport, type PathRefusal } from '../core/acceptance.ts'
-import { confidence } from '../core/trust.ts'
-import type { Hop, PeerId, Ppm } from '../core/report.ts'
-import { shouldRelay } from '../core/relay.ts'
+import type { Hop, PeerId } from '../core/report.ts'
 import type { Subject } from '../core/subject.ts'
 import type { Database } from '../store/database.ts'
 import { transaction } from '../store/database.ts'
-import type { KnownReport, Ledger, OwnSource, ReportRow, StoredPath } from '../store/ledger.ts'
-import { decodeEnvelope, decodeReport, encodeEnvelope } from '../wire/codec.ts'
+import type { KnownReport, Ledger, OwnSource } from '../store/ledger.ts'
+import { decodeEnvelope, decodeReport } from '../wire/codec.ts'
+import { offerKey } from '../wire/offer-key.ts'
 import { verifyReport } from '../wire/signature.ts'
 import type { Friends } from './friends.ts'
+import type { Offers } from './offers.ts'
 import type { Outcome, Refusal } from './outcome.ts'
 
 export interface IngestOptions {
   readonly db: Database
   readonly ledger: Ledger
   readonly friends: Friends
+  readonly offers: Offers
   readonly self: PeerId
   readonly network: string
-  readonly limits: {
+  limits(): {
     /** Envelopes that may wait for their turn; more are refused. */
     readonly queue: number
     readonly maxHops: number
-    readonly relayFloor: Ppm
   }
   /** Unix ms. */
   now(): number
@@ -77,13 +77,13 @@ export interface Ingest {
 }
 
 export function createIngest(options: IngestOptions): Ingest {
-  const { db, ledger, friends, self, network, limits } = options
+  const { db, ledger, friends, self, network } = options
   const queue: Waiting[] = []
   let reviews: { subjects: Iterable<Subject>; done: (reviewed: boolean) => void }[] = []
   let scheduled = false
 
   function enqueue(bytes: Uint8Array, from: PeerId | null, own: OwnSource | null): Promise<Outcome> {
-    if (queue.length >= limits.queue && from !== null) {
+    if (queue.length >= options.limits().queue && from !== null) {
       return Promise.resolve(count(from, { kind: 'refused', reason: 'queue-full' }))
     }
     const { promise, resolve } = Promise.withResolvers<Outcome>()
@@ -158,10 +158,11 @@ export function createIngest(options: IngestOptions): Ingest {
     if (recorded === null) return refused('stale')
     for (const subject of recorded.subjects) turn.dirty.add(subject)
     if (from === null) {
+      ledger.paths.offer(recorded.row, { key: offerKey(reportId, []), via: null })
       turn.relays.push(bytes)
     } else {
-      ledger.putPath(recorded.row, { friend: from, hops })
-      relayBestPath(recorded.row, null, turn)
+      ledger.paths.put(recorded.row, { friend: from, hops }, offerKey(reportId, hops))
+      offer({ row: recorded.row, id: reportId, relayed: null }, turn)
     }
     return { kind: 'accepted', reportId, subjects: recorded.subjects }
   }
@@ -174,30 +175,21 @@ export function createIngest(options: IngestOptions): Ingest {
       // What we sent comes back: everybody publishes to all friends. That is no fault of the friend's, and no evidence.
       const echo = refusal === 'own-origin' || refusal === 'own-hop'
       if (refusal !== null && !echo) return refused(refusal)
-      if (!echo && ledger.putPath(known.row, { friend: from, hops })) {
+      if (!echo && ledger.paths.put(known.row, { friend: from, hops }, offerKey(known.id, hops))) {
         for (const subject of ledger.subjectsOf(known.row)) turn.dirty.add(subject)
-        relayBestPath(known.row, known.relayed, turn)
+        offer(known, turn)
       }
     }
     return { kind: 'duplicate', reportId: known.id }
   }
 
   function checkPassage(origin: PeerId, hops: readonly Hop[], from: PeerId | null): PathRefusal | null {
-    return checkPath({ origin, hops, from, self, maxHops: limits.maxHops })
+    return checkPath({ origin, hops, from, self, maxHops: options.limits().maxHops })
   }
 
-  function relayBestPath(row: ReportRow, relayed: Ppm | null, turn: Turn): void {
-    const best = bestPath(ledger.pathsOf(row), friends)
-    if (best === null) return
-    const own = best.confidence
-    const { maxHops, relayFloor } = limits
-    if (!shouldRelay({ confidence: own, relayedConfidence: relayed, hops: best.hops.length, maxHops, relayFloor }))
-      return
-    ledger.setRelayed(row, own)
-    const { bytes: reportBytes, signature } = ledger.envelopeOf(row)
-    turn.relays.push(
-      encodeEnvelope({ reportBytes, signature, hops: [...best.hops, { peer: self, trust: best.trust }] })
-    )
+  function offer(report: Pick<KnownReport, 'row' | 'id' | 'relayed'>, turn: Turn): void {
+    const envelope = options.offers.update(report)
+    if (envelope !== null) turn.relays.push(envelope)
   }
 
   return Object.assign((bytes: Uint8Array, from: PeerId) => enqueue(bytes, from, null), {
@@ -214,19 +206,4 @@ export function createIngest(options: IngestOptions): Ingest {
 
 function refused(reason: Refusal): Outcome {
   return { kind: 'refused', reason }
-}
-
-/** The path that we trust most, of those by friends whom we act on; it is the one that we vouch for when relaying. */
-export function bestPath(
-  paths: readonly StoredPath[],
-  friends: Friends
-): { hops: readonly Hop[]; trust: Ppm; confidence: Ppm } | null {
-  let best: { hops: readonly Hop[]; trust: Ppm; confidence: Ppm } | null = null
-  for (const { friend: id, hops } of paths) {
-    const friend = friends.get(id)
-    if (friend === undefined || friend.paused || friend.observe) continue
-    const own = confidence({ friend: friend.id, trust: friend.trust, hops })
-    if (best === null || own > best.confidence) best = { hops, trust: friend.trust, confidence: own }
-  }
-  return best
 }

@@ -147,11 +147,11 @@ function endsWithinLine(fd: number, size: number): boolean {
   return last[0] !== 0x0a
 }
 
+/** The path or its folder is something else, belongs to somebody else, or is on a read-only file system. */
+const NOT_WRITABLE = new Set(['EACCES', 'EPERM', 'EROFS', 'EISDIR', 'ENOTDIR', 'EEXIST'])
+
 function reasonOf(error: unknown): LogRefusal {
   const { code } = error as NodeJS.ErrnoException
   if (code === 'ENOSPC' || code === 'EDQUOT') return 'disk-full'
-  if (code === 'EROFS' || code === 'EACCES' || code === 'EPERM' || code === 'EISDIR' || code === 'ENOTDIR') {
-    return 'not-writable'
-  }
-  return 'log-failed'
+  return code !== undefined && NOT_WRITABLE.has(code) ? 'not-writable' : 'log-failed'
 }

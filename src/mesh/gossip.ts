@@ -43,6 +43,8 @@ export interface Gossip {
   /** The number of friends to whom it was sent; 0, without an error, if nobody is there or it was published before. */
   readonly publish: (message: Uint8Array) => Promise<number>
   isReady(friend: PeerId): boolean
+  /** To be called before libp2p stops: gossipsub 17.1 leaves a timer of its heartbeat running for up to a second. */
+  stop(): void
 }
 
 export function createGossip(options: GossipOptions): Gossip {
@@ -139,6 +141,10 @@ export function createGossip(options: GossipOptions): Gossip {
       const { recipients } = await links.as(self, () => router.publish(topic, message))
       return recipients.length
     },
-    isReady: (friend) => ready.has(friend)
+    isReady: (friend) => ready.has(friend),
+    stop() {
+      const { status } = router as unknown as { status: { heartbeatTimeout?: NodeJS.Timeout } }
+      clearTimeout(status.heartbeatTimeout)
+    }
   }
 }

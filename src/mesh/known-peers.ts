@@ -17,20 +17,24 @@ export function createKnownPeers(libp2p: Libp2p, limit: number, isFriend: (peer:
   let count = 0
   let sweeping = false
 
-  async function sweep(): Promise<void> {
+  /** The number of peers that it could forget. */
+  async function sweep(): Promise<number> {
+    const before = count
+    const peers = await libp2p.peerStore.all()
+    const goners = peers
+      .filter(({ id }) => !isFriend(id.toString() as PeerId) && libp2p.getConnections(id).length === 0)
+      .slice(0, Math.max(0, peers.length - Math.floor(limit * KEPT_SHARE)))
+    for (const { id } of goners) await libp2p.peerStore.delete(id)
+    // Those who came meanwhile count on top; libp2p itself forgets peers too, and says nothing.
+    count += peers.length - goners.length - before
+    return goners.length
+  }
+
+  async function sweepWhileOver(): Promise<void> {
     if (sweeping) return
     sweeping = true
-    try {
-      const peers = await libp2p.peerStore.all()
-      const strangers = peers.filter(
-        ({ id }) => !isFriend(id.toString() as PeerId) && libp2p.getConnections(id).length === 0
-      )
-      const surplus = strangers.slice(0, Math.max(0, peers.length - Math.floor(limit * KEPT_SHARE)))
-      for (const { id } of surplus) await libp2p.peerStore.delete(id)
-      count = peers.length - surplus.length
-    } finally {
-      sweeping = false
-    }
+    while (count > limit && (await sweep()) > 0);
+    sweeping = false
   }
 
   return {
@@ -38,7 +42,7 @@ export function createKnownPeers(libp2p: Libp2p, limit: number, isFriend: (peer:
       count = (await libp2p.peerStore.all()).length
       libp2p.addEventListener('peer:update', ({ detail }: CustomEvent<PeerUpdate>) => {
         if (detail.previous === undefined) count++
-        if (count > limit) sweep().catch(() => {})
+        if (count > limit) sweepWhileOver().catch(() => (sweeping = false))
       })
     },
     count: () => count

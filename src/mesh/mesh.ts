@@ -180,6 +180,7 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
       friends.stop()
       bootstrap.stop()
       links.stop()
+      gossip.stop()
       await Promise.race([libp2p.stop(), overdue(limits.stopTimeoutMs)])
       for (const connection of libp2p.getConnections()) connection.abort(new Error('stopped'))
     },

@@ -66,7 +66,8 @@ export interface DialogueOptions {
 /** One of the two reconciliations. */
 interface Side {
   readonly offerer: Offerer
-  readonly reconciler: Reconciler
+  /** Null when it is done: a set may be large. */
+  reconciler: Reconciler | null
   /** Our message, until it is handed out. */
   unsent: Uint8Array | null
   rounds: number
@@ -164,11 +165,13 @@ export function createDialogue(options: DialogueOptions): Result<Dialogue, 'too-
     // Whoever speaks twice without waiting for the reply could make us queue replies without end.
     if (side.unsent !== null) return 'unexpected-frame'
     side.rounds++
+    if (side.reconciler === null) return 'finished'
     const step = side.reconciler.reconcile(message)
     if (!step.ok) return step.reason
     const { reply, done, have, need } = step.value
     side.unsent = reply
     side.done = done
+    if (done) side.reconciler = null
     side.need += need
     for (const index of have) side.have.push(index)
     return null

@@ -51,7 +51,7 @@ export function encodeFrame(frame: Frame): Uint8Array {
 /** Null for what no honest friend sends. `maxReports` is how many envelopes a frame may have. */
 export function decodeFrame(bytes: Uint8Array, maxReports: number): Frame | null {
   const payload = bytes.subarray(1)
-  switch (bytes[0]) {
+  switch (bytes[0] ?? -1) {
     case BUSY:
       return payload.length === 0 ? { type: 'busy' } : null
     case INITIATOR_OFFERS:

@@ -8,7 +8,7 @@ import { messageStreamToDuplex } from '@libp2p/utils'
 import * as lengthPrefixed from 'it-length-prefixed'
 import { pipe } from 'it-pipe'
 import type { Uint8ArrayList } from 'uint8arraylist'
-import { createDialogue, type DialogueEnd, type DialogueOptions } from './sync-dialogue.ts'
+import { createDialogue, type Dialogue, type DialogueEnd, type DialogueOptions } from './sync-dialogue.ts'
 
 export type SyncEnd =
   | DialogueEnd
@@ -47,35 +47,41 @@ export interface Session {
   end(reason: SyncEnd): void
 }
 
+const NOTHING = { sent: 0, received: 0, accepted: 0, rounds: 0 }
+
 export function runSession(stream: Stream, options: DialogueOptions): Session {
   const { limits } = options
+  let dialogue: Dialogue | null = null
   let failure: { reason: SyncEnd; cause?: unknown } | null = null
   let wake = Promise.withResolvers<void>()
+  let idle: NodeJS.Timeout | undefined
   let bytes = 0
   let unread = 0
-  let counts: () => Omit<SyncCounts, 'bytes'> = () => ({ sent: 0, received: 0, accepted: 0, rounds: 0 })
 
   return { outcome: run(), end: fail }
 
   async function run(): Promise<SyncOutcome> {
-    const idle = setTimeout(() => fail('idle'), limits.idleMs)
     const whole = setTimeout(() => fail('over-time'), limits.sessionMs)
+    awaitFrame()
     try {
-      await converse(idle)
+      await converse()
     } catch (error) {
       fail(transportFailure(error))
     } finally {
       clearTimeout(idle)
       clearTimeout(whole)
     }
-    if (failure === null) return { kind: 'done', ...counts(), bytes }
-    return { kind: 'ended', ...failure, ...counts(), bytes }
+    const counts = { ...(dialogue?.counts() ?? NOTHING), bytes }
+    return failure === null ? { kind: 'done', ...counts } : { kind: 'ended', ...failure, ...counts }
   }
 
-  /** The first reason counts. */
+  function awaitFrame(): void {
+    idle = setTimeout(() => fail('idle'), limits.idleMs)
+  }
+
+  /** The first reason counts, and none does once all was said: then the friend has only failed to close the stream. */
   function fail(reason: SyncEnd, cause?: unknown): void {
-    if (failure !== null) return
-    failure = { reason, ...(cause !== undefined && { cause }) }
+    if (failure === null && !dialogue?.complete()) failure = { reason, ...(cause !== undefined && { cause }) }
     stream.abort(new Error(`sync: ${reason}`))
     wake.resolve()
   }
@@ -90,53 +96,72 @@ export function runSession(stream: Stream, options: DialogueOptions): Session {
     }
   }
 
-  async function converse(idle: NodeJS.Timeout): Promise<void> {
-    // The duplex below takes in whatever arrives, without bound: this listener is first, and is the bound.
+  async function converse(): Promise<void> {
+    // The duplex takes in whatever arrives, without bound: this listener comes before it, and is the bound.
     stream.addEventListener('message', ({ data }) => {
       unread += data.byteLength
       if (unread > limits.unreadBytes) fail('flood')
     })
-    const { source, sink } = messageStreamToDuplex(stream)
+    const duplex = messageStreamToDuplex(stream)
     const created = await guarded(() => createDialogue(options))
     if (created === null) return
     if (!created.ok) return fail(created.reason)
-    const dialogue = created.value
-    counts = dialogue.counts
+    dialogue = created.value
     let written = Promise.resolve()
-
-    async function* outgoing(): AsyncGenerator<Uint8Array> {
-      while (failure === null) {
-        const frame = await guarded(() => dialogue.next())
-        if (frame !== null) {
-          bytes += frame.length
-          yield frame
-        } else if (dialogue.complete()) return
-        else await wake.promise
-        wake = Promise.withResolvers()
-      }
-    }
-
-    async function read(frames: AsyncIterable<Uint8ArrayList>): Promise<void> {
-      for await (const frame of frames) {
-        bytes += frame.byteLength
-        unread -= frame.byteLength + prefixBytes(frame.byteLength)
-        clearTimeout(idle)
-        const end = await guarded(() => dialogue.take(frame.subarray()))
-        if (end !== null) fail(end)
-        if (failure !== null) return
-        wake.resolve()
-        idle.refresh()
-        await turn()
-      }
-      if (!dialogue.complete()) fail('cut-short')
-    }
     await pipe(
-      outgoing(),
+      outgoing(dialogue),
       (frames) => lengthPrefixed.encode(frames, { maxDataLength: limits.frameBytes }),
-      { source, sink: (out: Parameters<typeof sink>[0]) => (written = sink(out)) },
+      { source: duplex.source, sink: (chunks: Parameters<typeof duplex.sink>[0]) => (written = duplex.sink(chunks)) },
       (chunks) => lengthPrefixed.decode(chunks, { maxDataLength: limits.frameBytes }),
-      read
+      (frames) => read(frames, created.value)
     )
     await written
   }
+
+  async function* outgoing({ next, complete }: Dialogue): AsyncGenerator<Uint8Array> {
+    while (failure === null) {
+      const frame = await guarded(next)
+      if (frame !== null) {
+        bytes += frame.length
+        yield frame
+      } else if (complete()) return
+      else await wake.promise
+      wake = Promise.withResolvers()
+    }
+  }
+
+  async function read(frames: AsyncIterable<Uint8ArrayList>, { take, complete }: Dialogue): Promise<void> {
+    for await (const frame of frames) {
+      clearTimeout(idle)
+      bytes += frame.byteLength
+      unread -= frame.byteLength + prefixBytes(frame.byteLength)
+      const end = await guarded(() => take(frame.subarray()))
+      if (end !== null) fail(end)
+      if (stream.status !== 'open') return
+      wake.resolve()
+      awaitFrame()
+      // Frames that are here already would otherwise be dealt with in one turn of the event loop.
+      await turn()
+    }
+    if (!complete()) fail('cut-short')
+  }
+}
+
+function transportFailure(error: unknown): SyncEnd {
+  switch (error instanceof Error ? error.name : '') {
+    case 'InvalidDataLengthError':
+      return 'oversized-frame'
+    case 'InvalidDataLengthLengthError':
+    case 'InvalidMessageLengthError':
+      return 'malformed-frame'
+    case 'UnexpectedEOFError':
+      return 'cut-short'
+    default:
+      return 'connection-lost'
+  }
+}
+
+/** Bytes of the varint before a frame. */
+function prefixBytes(length: number): number {
+  return length < 2 ** 7 ? 1 : length < 2 ** 14 ? 2 : 3
 }

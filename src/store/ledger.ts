@@ -6,10 +6,11 @@
  */
 import { Buffer } from 'node:buffer'
 import { supersedes, type Issue } from '../core/acceptance.ts'
-import type { Claim, Hop, PeerId, Ppm, Report, ReportId } from '../core/report.ts'
+import type { Claim, PeerId, Ppm, Report, ReportId } from '../core/report.ts'
 import type { Subject } from '../core/subject.ts'
 import type { Database } from './database.ts'
 import { createInterned } from './interned.ts'
+import { createPaths, type StoredPath } from './paths.ts'
 
 /** Who made a claim of our own: the operator by command, or the local fail2ban, which then already holds the ban. */
 export type OwnSource = 'command' | 'fail2ban'
@@ -21,11 +22,6 @@ export interface SignedReport {
   readonly bytes: Uint8Array
   readonly signature: Uint8Array
   readonly report: Report
-}
-
-export interface StoredPath {
-  readonly friend: PeerId
-  readonly hops: readonly Hop[]
 }
 
 /** A live ban claim about one subject. `paths` is empty for our own. */
@@ -54,8 +50,12 @@ export type Ledger = ReturnType<typeof createLedger>
 export function createLedger(db: Database) {
   const peers = createInterned(db, 'peers')
   const jails = createInterned(db, 'jails')
+  const paths = createPaths(db, peers)
 
   const selectReport = db.prepare('SELECT id AS row, origin, relayed FROM reports WHERE digest = ?')
+  const selectReportsAfter = db.prepare(
+    'SELECT id AS row, origin, relayed, digest FROM reports WHERE id > ? ORDER BY id LIMIT ?'
+  )
   const insertReport = db.prepare(
     `INSERT INTO reports (digest, origin, issued_at, bytes, signature, expires_at, live)
      VALUES (?, ?, ?, ?, ?, ?, 0) RETURNING id`
@@ -93,13 +93,6 @@ export function createLedger(db: Database) {
   const countClaims = db.prepare('SELECT count(*) AS n FROM claims')
   const nextSubjects = db.prepare('SELECT DISTINCT subject FROM claims WHERE subject > ? ORDER BY subject LIMIT ?')
 
-  const selectPath = db.prepare('SELECT hops FROM paths WHERE report = ? AND friend = ?')
-  const upsertPath = db.prepare(
-    'INSERT INTO paths (report, friend, hops) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET hops = excluded.hops'
-  )
-  const selectPaths = db.prepare('SELECT friend, hops FROM paths WHERE report = ?')
-  const deletePaths = db.prepare('DELETE FROM paths WHERE report = ?')
-
   const countConfirmed = db.prepare(
     `SELECT count(DISTINCT claims.subject) AS n FROM paths JOIN claims ON claims.report = paths.report
      WHERE paths.friend = ? AND claims.ban = 1
@@ -116,35 +109,13 @@ export function createLedger(db: Database) {
      ON CONFLICT DO UPDATE SET value = max(excluded.value, value + 1) RETURNING value`
   )
 
-  function packHops(hops: readonly Hop[]): Uint8Array {
-    const words = new Uint32Array(hops.length * 2)
-    hops.forEach((hop, index) => words.set([peers.id(hop.peer), hop.trust], index * 2))
-    return new Uint8Array(words.buffer)
-  }
-
-  function unpackHops(bytes: Uint8Array): Hop[] {
-    // SQLite's bytes need not lie on a word boundary: copy before looking at them as words.
-    const words = new Uint32Array(bytes.slice().buffer)
-    return Array.from({ length: words.length / 2 }, (_, i) => ({
-      peer: peers.name(words[i * 2]!) as PeerId,
-      trust: words[i * 2 + 1]!
-    }))
-  }
-
-  function pathsOf(row: ReportRow): StoredPath[] {
-    return (selectPaths.all(row) as { friend: number; hops: Uint8Array }[]).map(({ friend, hops }) => ({
-      friend: peers.name(friend) as PeerId,
-      hops: unpackHops(hops)
-    }))
-  }
-
   function release(row: number): void {
     const { live } = updateLive.get(-1, row) as { live: number }
     if (live === 0) remove(row)
   }
 
   function remove(row: number): void {
-    deletePaths.run(row)
+    paths.remove(row)
     deleteReport.run(row)
   }
 
@@ -187,24 +158,30 @@ export function createLedger(db: Database) {
       return { row, subjects: [...new Set(winners.map(({ claim }) => claim.subject))] }
     },
 
-    /** A friend's latest word on how a report reached it replaces its earlier one. True if that changed anything. */
-    putPath(row: ReportRow, { friend, hops }: StoredPath): boolean {
-      const packed = packHops(hops)
-      const before = selectPath.get(row, peers.id(friend)) as { hops: Uint8Array } | undefined
-      if (before !== undefined && Buffer.compare(before.hops, packed) === 0) return false
-      upsertPath.run(row, peers.id(friend), packed)
-      return true
-    },
-
-    pathsOf,
+    paths,
 
     subjectsOf(row: ReportRow): Subject[] {
       return (selectSubjects.all(row) as { subject: Subject }[]).map(({ subject }) => subject)
     },
 
-    /** The report as its origin signed it. */
-    envelopeOf(row: ReportRow): { readonly bytes: Uint8Array; readonly signature: Uint8Array } {
-      return selectEnvelope.get(row) as { bytes: Uint8Array; signature: Uint8Array }
+    /** The report as its origin signed it; null if it has gone. */
+    envelopeOf(row: ReportRow): { readonly bytes: Uint8Array; readonly signature: Uint8Array } | null {
+      return (selectEnvelope.get(row) as { bytes: Uint8Array; signature: Uint8Array } | undefined) ?? null
+    },
+
+    /** Up to `limit` reports after the given row (0: from the first). */
+    reportsAfter(row: ReportRow | 0, limit: number): KnownReport[] {
+      const rows = selectReportsAfter.all(row, limit) as {
+        row: ReportRow
+        origin: number
+        relayed: number | null
+        digest: Uint8Array
+      }[]
+      return rows.map(({ digest, origin, ...rest }) => ({
+        ...rest,
+        id: Buffer.from(digest).toString('hex') as ReportId,
+        origin: peers.name(origin) as PeerId
+      }))
     },
 
     setRelayed(row: ReportRow, confidence: Ppm): void {
@@ -227,7 +204,7 @@ export function createLedger(db: Database) {
         until,
         issuedAt,
         own: own === OWN_CODES.command ? 'command' : own === OWN_CODES.fail2ban ? 'fail2ban' : null,
-        paths: own === OWN_CODES.mesh ? pathsOf(report) : []
+        paths: own === OWN_CODES.mesh ? paths.of(report) : []
       }))
     },
 

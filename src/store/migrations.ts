@@ -21,7 +21,9 @@ export const MIGRATIONS: readonly string[] = [
     signature BLOB NOT NULL,
     expires_at INTEGER NOT NULL,         -- s
     live INTEGER NOT NULL,
-    relayed INTEGER                      -- own confidence (ppm) when last relayed; null: never
+    relayed INTEGER,                     -- own confidence (ppm) when last relayed; null: never
+    offer BLOB,                          -- sync key of what we offer to friends; null: nothing
+    offer_via INTEGER                    -- the friend whose path that is; null: the report is our own
   ) STRICT;
   CREATE INDEX reports_by_expiry ON reports (expires_at);
   CREATE INDEX reports_by_issue ON reports (issued_at, digest);
@@ -31,8 +33,10 @@ export const MIGRATIONS: readonly string[] = [
     report INTEGER NOT NULL,
     friend INTEGER NOT NULL,
     hops BLOB NOT NULL,
+    key BLOB NOT NULL,                   -- sync key of the report by this path
     PRIMARY KEY (report, friend)
   ) STRICT, WITHOUT ROWID;
+  CREATE INDEX paths_by_friend ON paths (friend);
 
   -- Last-writer-wins registers. own: 0 the mesh's, 1 by this node's operator, 2 by this node's fail2ban.
   CREATE TABLE claims (

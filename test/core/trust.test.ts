@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { ONE, type Ppm } from '../../src/core/report.ts'
 import { confidence, multiply, noisyOr } from '../../src/core/trust.ts'
-import { pathOf, percent, trusts, way } from './ways.ts'
+import { parseWay, pathOf, percent, trusts } from './ways.ts'
 
 /** 1 - (1-x1)(1-x2)... in ppm, computed exactly and rounded down. */
 function exactNoisyOr(values: readonly Ppm[]): Ppm {
@@ -36,7 +36,7 @@ test('the confidence in a path is the trust in the friend times the trust of eve
     ['A 0 B 100', 0],
     ['A 100 B 0 C 100', 0]
   ] as const) {
-    assert.equal(confidence(pathOf(way(text))), expected, text)
+    assert.equal(confidence(pathOf(parseWay(text))), expected, text)
   }
 })
 

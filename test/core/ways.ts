@@ -13,7 +13,7 @@ export type Way = readonly (readonly [peer: string, trust: Ppm])[]
 /** The path as it travels: the hops begin next to the origin. */
 export function pathOf(way: Way): Path {
   const hops = way.slice(1).map(([, trust], i): Hop => ({ peer: peer(way[i]![0]), trust }))
-  return { friend: peer(way[0]![0]), trust: way[0]![1], hops: hops.reverse() }
+  return { friend: peer(way[0]![0]), trust: way[0]![1], hops: hops.toReversed() }
 }
 
 /** The inverse of `pathOf`. */
@@ -22,14 +22,14 @@ export function wayOf({ friend, trust, hops }: Path, origin: PeerId): Way {
   return [[friend, trust], ...travelled.map((hop, i): [string, Ppm] => [travelled[i + 1]?.peer ?? origin, hop.trust])]
 }
 
-/** `way('A 80 B 50')`: self trusts A 80 %, A trusts B 50 %. */
-export function way(text: string): Way {
+/** `parseWay('A 80 B 50')`: self trusts A 80 %, A trusts B 50 %. */
+export function parseWay(text: string): Way {
   return Array.from(text.matchAll(/(\S+) (\d+)/g), ([, name, share]) => [name!, percent(Number(share))] as const)
 }
 
 /** The vote of the peer at the end of the given ways. */
 export function vote(...ways: readonly (string | Way)[]): Vote {
-  const parsed = ways.map((given) => (typeof given === 'string' ? way(given) : given))
+  const parsed = ways.map((given) => (typeof given === 'string' ? parseWay(given) : given))
   return { origin: peer(parsed[0]!.at(-1)![0]), paths: parsed.map(pathOf) }
 }
 

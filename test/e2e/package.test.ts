@@ -1,13 +1,17 @@
 /** The package as a user gets it: packed, installed into an empty prefix, and started by the right Node and by an old one. */
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, globSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { run, runOk } from '../support/lab-processes.ts'
 
 const CHECKOUT = join(import.meta.dirname, '../..')
+const NPM_TIMEOUT_MS = 180_000
+
 const OLD_NODE = await findOldNode()
+/** In CI it has to be there, as everything that a test needs (test/support/requirements.ts). */
+const noOldNode = OLD_NODE === null && process.env['CI'] !== 'true' && 'every node in PATH is new enough'
 
 const folder = mkdtempSync(join(tmpdir(), 'banmesh-package-'))
 const prefix = join(folder, 'prefix')
@@ -36,25 +40,25 @@ test('the installed command lays out its fail2ban files', async () => {
 })
 
 test('no package of the runtime tree has an install script', () => {
-  const lock = readFileSync(join(prefix, 'lib/node_modules/banmesh/node_modules/.package-lock.json'), 'utf8')
-  const { packages } = JSON.parse(lock) as { packages: Record<string, { hasInstallScript?: boolean }> }
-  assert.ok(Object.keys(packages).length > 0)
-  assert.deepEqual(
-    Object.keys(packages).filter((name) => packages[name]!.hasInstallScript),
-    []
-  )
+  const packages = globSync('lib/**/node_modules/{*,@*/*}/package.json', { cwd: prefix })
+  assert.ok(packages.length > 50)
+  assert.deepEqual(packages.filter(hasInstallScript), [])
 })
 
-test(
-  'an old Node is told in one line which one is needed',
-  { skip: OLD_NODE === null && 'every node in PATH is new enough' },
-  async () => {
-    const { status, stdout, stderr } = await run([banmesh, '--version'], withNode(dirname(OLD_NODE!)))
-    assert.notEqual(status, 0)
-    assert.equal(stdout, '')
-    assert.match(stderr, /^banmesh: error: [^\n]*Node\.js 24[^\n]*\n$/)
-  }
-)
+test('an old Node is told in one line which one is needed', { skip: noOldNode }, async () => {
+  assert.ok(OLD_NODE)
+  const { status, stdout, stderr } = await run([banmesh, '--version'], withNode(dirname(OLD_NODE)))
+  assert.notEqual(status, 0)
+  assert.equal(stdout, '')
+  assert.match(stderr, /^banmesh: error: [^\n]*Node\.js 24[^\n]*\n$/)
+})
+
+/** What npm runs for a dependency; a `binding.gyp` is a native build without being named. */
+function hasInstallScript(path: string): boolean {
+  const { scripts = {} } = JSON.parse(readFileSync(join(prefix, path), 'utf8')) as { scripts?: Record<string, string> }
+  const names = ['preinstall', 'install', 'postinstall']
+  return names.some((name) => name in scripts) || existsSync(join(prefix, dirname(path), 'binding.gyp'))
+}
 
 /** The settings that `npm test` leaves in the environment are not those of a user's shell. */
 function withNode(bin: string): NodeJS.ProcessEnv {
@@ -63,7 +67,7 @@ function withNode(bin: string): NodeJS.ProcessEnv {
 }
 
 async function npm(...args: string[]): Promise<void> {
-  await runOk(['npm', ...args], withNode(dirname(process.execPath)))
+  await runOk(['npm', ...args], withNode(dirname(process.execPath)), NPM_TIMEOUT_MS)
 }
 
 async function findOldNode(): Promise<string | null> {

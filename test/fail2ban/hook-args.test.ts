@@ -88,9 +88,10 @@ test('What the hook needs imports no package and nothing that is slow to load.',
     if (seen.has(file)) return
     seen.add(file)
     const source = readFileSync(new URL(`../../src/fail2ban/${file}`, import.meta.url), 'utf8')
-    for (const [, specifier = ''] of source.matchAll(/^(?:import|export) .*?from '(.*?)'|^} from '(.*?)'/gm)) {
+    for (const [, oneLine, lastLine] of source.matchAll(/^(?:import|export) .*from '(.*)'|^} from '(.*)'/gm)) {
+      const specifier = oneLine ?? lastLine ?? ''
       if (specifier.startsWith('./')) visit(specifier.slice(2))
-      else ok(specifier === '' || cheap.has(specifier), `${file} imports ${specifier}`)
+      else ok(cheap.has(specifier), `${file} imports ${specifier}`)
     }
   }
   visit('hook-args.ts')

@@ -35,7 +35,7 @@ export interface Fail2banServer {
 }
 
 export interface ServerOptions {
-  /** `jail.local`. There are the actions `nothing` and, for all jails, `banaction = nothing`. */
+  /** `jail.local`. Unless it says otherwise, logs are polled and the firewall action is one that does nothing. */
   readonly jails: string
   /** Name of a network namespace to run in. */
   readonly namespace?: string
@@ -73,9 +73,10 @@ export function prepareFail2ban(t: TestContext, { jails, namespace }: ServerOpti
   )
   writeFileSync(join(config, 'action.d/nothing.conf'), '[Definition]\nactionban =\nactionunban =\n')
   writeFileSync(
-    join(config, 'jail.local'),
-    `[DEFAULT]\nbackend = polling\nbanaction = nothing\nbanaction_allports = nothing\nignoreself = false\n${jails}`
+    join(config, 'jail.d/00-test.conf'),
+    '[DEFAULT]\nbackend = polling\nbanaction = nothing\nbanaction_allports = nothing\nignoreself = false\n'
   )
+  writeFileSync(join(config, 'jail.local'), jails)
   const where = ['-c', config, '-s', socket, '-p', pid]
   let server: ChildProcess | null = null
 

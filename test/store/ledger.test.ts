@@ -11,6 +11,7 @@ const ALICE = 'alice' as PeerId
 const BOB = 'bob' as PeerId
 const CAROL = 'carol' as PeerId
 const ONE_HOST = '203.0.113.7' as Subject
+const KEY = new Uint8Array(16)
 const OTHER_HOST = '203.0.113.8' as Subject
 
 function open() {
@@ -36,7 +37,7 @@ test('a recorded report is found again, with its bytes as they came and the clai
   const recorded = ledger.record(report, null)!
   assert.deepEqual(recorded.subjects, [ONE_HOST, OTHER_HOST])
   assert.deepEqual({ ...ledger.find(report.id) }, { id: report.id, row: recorded.row, origin: ALICE, relayed: null })
-  assert.deepEqual(Buffer.from(ledger.envelopeOf(recorded.row).bytes), report.bytes)
+  assert.deepEqual(Buffer.from(ledger.envelopeOf(recorded.row)!.bytes), report.bytes)
   assert.deepEqual(ledger.subjectsOf(recorded.row), [ONE_HOST, OTHER_HOST])
   assert.deepEqual(ledger.bans(ONE_HOST, 1000), [
     { origin: ALICE, jail: 'sshd', until: 2000, issuedAt: 1, own: null, paths: [] }
@@ -84,15 +85,15 @@ test('one origin cannot touch the register of another, nor one jail that of anot
 test("a friend's latest path replaces its earlier one, and the same path again is no news", () => {
   const ledger = open()
   const { row } = ledger.record(signed(1, [claim()]), null)!
-  assert.equal(ledger.putPath(row, { friend: BOB, hops: [{ peer: BOB, trust: 800_000 }] }), true)
-  assert.equal(ledger.putPath(row, { friend: BOB, hops: [{ peer: BOB, trust: 800_000 }] }), false)
-  assert.equal(ledger.putPath(row, { friend: BOB, hops: [{ peer: BOB, trust: 500_000 }] }), true)
-  assert.equal(ledger.putPath(row, { friend: CAROL, hops: [] }), true)
-  assert.deepEqual(ledger.pathsOf(row), [
+  assert.equal(ledger.paths.put(row, { friend: BOB, hops: [{ peer: BOB, trust: 800_000 }] }, KEY), true)
+  assert.equal(ledger.paths.put(row, { friend: BOB, hops: [{ peer: BOB, trust: 800_000 }] }, KEY), false)
+  assert.equal(ledger.paths.put(row, { friend: BOB, hops: [{ peer: BOB, trust: 500_000 }] }, KEY), true)
+  assert.equal(ledger.paths.put(row, { friend: CAROL, hops: [] }, KEY), true)
+  assert.deepEqual(ledger.paths.of(row), [
     { friend: BOB, hops: [{ peer: BOB, trust: 500_000 }] },
     { friend: CAROL, hops: [] }
   ])
-  assert.deepEqual(ledger.bans(ONE_HOST, 0)[0]?.paths, ledger.pathsOf(row))
+  assert.deepEqual(ledger.bans(ONE_HOST, 0)[0]?.paths, ledger.paths.of(row))
 })
 
 test('expiry takes reports whose last claim has ended, and nothing else', () => {

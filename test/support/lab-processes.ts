@@ -60,9 +60,13 @@ export function createProcesses(): Processes {
 }
 
 /** Runs a command to its end; an exit status is a value here, only a command that cannot be started throws. */
-export async function run(argv: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<Output> {
+export async function run(
+  argv: readonly string[],
+  env: NodeJS.ProcessEnv = process.env,
+  timeoutMs = COMMAND_TIMEOUT_MS
+): Promise<Output> {
   const [command, ...args] = argv
-  const child = spawn(command!, args, { env, stdio: ['ignore', 'pipe', 'pipe'], timeout: COMMAND_TIMEOUT_MS })
+  const child = spawn(command!, args, { env, stdio: ['ignore', 'pipe', 'pipe'], timeout: timeoutMs })
   const output = { stdout: '', stderr: '' }
   child.stdout.setEncoding('utf8').on('data', (text: string) => (output.stdout += text))
   child.stderr.setEncoding('utf8').on('data', (text: string) => (output.stderr += text))
@@ -71,8 +75,8 @@ export async function run(argv: readonly string[], env: NodeJS.ProcessEnv = proc
 }
 
 /** Runs a command that has to succeed and returns its stdout. */
-export async function runOk(argv: readonly string[], env?: NodeJS.ProcessEnv): Promise<string> {
-  const { status, stdout, stderr } = await run(argv, env)
+export async function runOk(argv: readonly string[], env?: NodeJS.ProcessEnv, timeoutMs?: number): Promise<string> {
+  const { status, stdout, stderr } = await run(argv, env, timeoutMs)
   if (status !== 0) throw new Error(`${argv.join(' ')}: exit status ${status}\n${stdout}${stderr}`)
   return stdout
 }

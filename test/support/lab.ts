@@ -21,6 +21,8 @@ export const MAX_RETRY = 3
 const FIRST_HOST = 11
 const ATTACKER_HOST = 66
 const LOG_LINES_SHOWN = 40
+/** What sshd says of a connection that is only tried. */
+const NOISE = /kex_exchange_identification|Connection (from|closed by) [0-9a-f.:]+ port/
 
 export interface LabNode {
   readonly name: string
@@ -129,7 +131,10 @@ function printLogs(folder: string): void {
   for (const path of readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) =>
     file.endsWith('.log')
   )) {
-    const lines = readFileSync(join(folder, path), 'utf8').split('\n').slice(-LOG_LINES_SHOWN)
+    const lines = readFileSync(join(folder, path), 'utf8')
+      .split('\n')
+      .filter((line) => !NOISE.test(line))
+      .slice(-LOG_LINES_SHOWN)
     console.log(`--- ${path}\n${lines.join('\n')}`)
   }
 }

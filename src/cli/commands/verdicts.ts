@@ -32,7 +32,7 @@ export async function why(context: Context, text: string): Promise<Outcome> {
   const { score, threshold, accepted, reason, until, evidence } = answer.value
   const state = accepted ? 'banned here' : 'not banned here'
   const ends = until === null ? '' : `, ends ${formatUntil(until, context.now())}`
-  const head = `${subject.value} is ${state}: ${percent(score)} of ${percent(threshold)} (${printable(reason)})${ends}`
+  const head = `${subject.value} is ${state}: score ${percent(score)}, threshold ${percent(threshold)} (${printable(reason)})${ends}`
   if (evidence.length === 0) return done(answer.value, `${head}\nnobody has said anything about it`)
   const rows = evidence.map((item) => [
     percent(item.confidence),

@@ -1,0 +1,116 @@
+/**
+ * The ways by which friends brought the reports, and the one of them that we vouch for: what we offer to other friends.
+ * Both with the key under which the two sides of a sync compare them.
+ */
+import { Buffer } from 'node:buffer'
+import type { Hop, PeerId } from '../core/report.ts'
+import type { Database } from './database.ts'
+import type { Interned } from './interned.ts'
+import type { ReportRow } from './ledger.ts'
+
+export interface StoredPath {
+  /** Who brought the report. */
+  readonly friend: PeerId
+  /** In order of travel, the friend's own hop last; empty if the friend is the origin. */
+  readonly hops: readonly Hop[]
+}
+
+/** For sync: `ref` is the report's row. */
+export interface SyncItem {
+  readonly issuedAt: number
+  readonly key: Uint8Array
+  readonly ref: number
+}
+
+export type Paths = ReturnType<typeof createPaths>
+
+export function createPaths(db: Database, peers: Interned) {
+  const select = db.prepare('SELECT hops FROM paths WHERE report = ? AND friend = ?')
+  const upsert = db.prepare(
+    `INSERT INTO paths (report, friend, hops, key) VALUES (?, ?, ?, ?)
+     ON CONFLICT DO UPDATE SET hops = excluded.hops, key = excluded.key`
+  )
+  const selectAll = db.prepare('SELECT friend, hops FROM paths WHERE report = ?')
+  const removeAll = db.prepare('DELETE FROM paths WHERE report = ?')
+  const updateOffer = db.prepare('UPDATE reports SET offer = ?, offer_via = ? WHERE id = ?')
+  const selectHeld = db.prepare(
+    `SELECT reports.issued_at AS issuedAt, paths.key, paths.report AS ref
+     FROM paths JOIN reports ON reports.id = paths.report WHERE paths.friend = ?`
+  )
+  const selectOffers = db.prepare(
+    `SELECT reports.issued_at AS issuedAt, reports.offer AS key, reports.id AS ref, reports.origin, paths.hops
+     FROM reports LEFT JOIN paths ON paths.report = reports.id AND paths.friend = reports.offer_via
+     WHERE reports.offer IS NOT NULL`
+  )
+
+  function pack(hops: readonly Hop[]): Uint8Array {
+    const words = new Uint32Array(hops.length * 2)
+    hops.forEach((hop, index) => words.set([peers.id(hop.peer), hop.trust], index * 2))
+    return new Uint8Array(words.buffer)
+  }
+
+  function unpack(bytes: Uint8Array): Hop[] {
+    const words = wordsOf(bytes)
+    return Array.from({ length: words.length / 2 }, (_, i) => ({
+      peer: peers.name(words[i * 2]!) as PeerId,
+      trust: words[i * 2 + 1]!
+    }))
+  }
+
+  return {
+    /** A friend's latest word on how a report reached it replaces its earlier one. True if that changed anything. */
+    put(row: ReportRow, { friend, hops }: StoredPath, key: Uint8Array): boolean {
+      const packed = pack(hops)
+      const before = select.get(row, peers.id(friend)) as { hops: Uint8Array } | undefined
+      if (before !== undefined && Buffer.compare(before.hops, packed) === 0) return false
+      upsert.run(row, peers.id(friend), packed, key)
+      return true
+    },
+
+    of(row: ReportRow): StoredPath[] {
+      return (selectAll.all(row) as { friend: number; hops: Uint8Array }[]).map(({ friend, hops }) => ({
+        friend: peers.name(friend) as PeerId,
+        hops: unpack(hops)
+      }))
+    },
+
+    remove(row: number): void {
+      removeAll.run(row)
+    },
+
+    /** What other friends are offered: the path that came in by `via` (null: it is our own report), or nothing. */
+    offer(row: ReportRow, offered: { readonly key: Uint8Array; readonly via: PeerId | null } | null): void {
+      updateOffer.run(
+        offered?.key ?? null,
+        offered === null || offered.via === null ? null : peers.id(offered.via),
+        row
+      )
+    },
+
+    /** What a friend has brought. */
+    *holds(friend: PeerId): Generator<SyncItem> {
+      yield* selectHeld.iterate(peers.id(friend)) as unknown as Iterable<SyncItem>
+    },
+
+    /** What we offer, without what came from or through this friend: it would refuse that as an echo. */
+    *offers(friend: PeerId): Generator<SyncItem> {
+      const id = peers.id(friend)
+      const rows = selectOffers.iterate() as unknown as Iterable<SyncItem & { origin: number; hops: Uint8Array | null }>
+      for (const { issuedAt, key, ref, origin, hops } of rows) {
+        if (origin !== id && !passes(hops, id)) yield { issuedAt, key, ref }
+      }
+    }
+  }
+}
+
+function passes(hops: Uint8Array | null, peer: number): boolean {
+  if (hops === null) return false
+  const words = wordsOf(hops)
+  for (let i = 0; i < words.length; i += 2) if (words[i] === peer) return true
+  return false
+}
+
+/** SQLite's bytes need not lie on a word boundary: copied before they are looked at as words. */
+function wordsOf(bytes: Uint8Array): Uint32Array {
+  return new Uint32Array(bytes.slice().buffer)
+}

@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Claim } from '../../src/core/report.ts'
+import type { Subject } from '../../src/core/subject.ts'
+import { claimOf, createPeer, seal } from '../support/peers.ts'
+import { createStand, NOW, trusting } from './stand.ts'
+
+const HOST = '198.51.100.7' as Subject
+const SECONDS = NOW / 1000
+
+const bob = createPeer()
+const dave = createPeer()
+
+function say(change: Partial<Claim> = {}, origin = bob, issuedAt = NOW): Uint8Array {
+  return seal(origin, { issuedAt, claims: [claimOf(HOST, { until: SECONDS + 3600, ...change })] })
+}
+
+test("a friend's own ban is handed over once, however many reports follow (fail2ban-p2p bug 5)", async () => {
+  const node = createStand([trusting(bob, 80), trusting(dave, 80)])
+  await node.ingest(say(), bob.id)
+  const first = node.handedOver()
+  assert.deepEqual(first, [
+    { subject: HOST, action: 'ban', until: SECONDS + 3600, jail: 'sshd', score: 800_000, origins: 1, sequence: 1 }
+  ])
+  node.outbox.done('log', first)
+  await node.ingest(say({}, dave), dave.id)
+  await node.ingest(say({ jail: 'nginx' }, dave, NOW + 1), dave.id)
+  assert.deepEqual(node.handedOver(), [])
+  assert.equal(node.verdicts.get(HOST)?.score, 960_000)
+})
+
+test('a verdict ends when its evidence does, and the hand-off is told', async () => {
+  const node = createStand([trusting(bob, 80)])
+  await node.ingest(say({ until: SECONDS + 10 }), bob.id)
+  assert.equal(node.verdicts.get(HOST)?.reviewAt, SECONDS + 10)
+  assert.deepEqual(node.verdicts.due(SECONDS + 9, 10), [])
+  node.clock.now += 10_000
+  await node.ingest.review(node.verdicts.due(SECONDS + 10, 10))
+  assert.equal(node.verdicts.get(HOST), null)
+  assert.deepEqual(
+    node.handedOver().map(({ action }) => action),
+    ['unban']
+  )
+})
+
+test('a lift by the origin ends the verdict; a lift by somebody else does not', async () => {
+  const node = createStand([trusting(bob, 80), trusting(dave, 80)])
+  await node.ingest(say(), bob.id)
+  await node.ingest(say({ kind: 'unban' }, dave, NOW + 1), dave.id)
+  assert.equal(node.verdicts.get(HOST)?.accepted, true)
+  await node.ingest(say({ kind: 'unban' }, bob, NOW + 1), bob.id)
+  assert.equal(node.verdicts.get(HOST), null)
+})
+
+test('what our fail2ban banned is believed but not handed back to it; what the operator banned is handed over', async () => {
+  const node = createStand([])
+  const own = (change: Partial<Claim>, at: number): Uint8Array =>
+    seal(node.self, { issuedAt: at, claims: [claimOf(HOST, { until: SECONDS + 60, ...change })] })
+  await node.ingest.own(own({}, NOW), 'fail2ban')
+  assert.equal(node.verdicts.get(HOST)?.accepted, true)
+  assert.equal(node.verdicts.get(HOST)?.own, true)
+  assert.deepEqual(node.handedOver(), [])
+  await node.ingest.own(own({ jail: 'manual' }, NOW + 1), 'command')
+  assert.deepEqual(
+    node.handedOver().map(({ action, score }) => [action, score]),
+    [['ban', 1_000_000]]
+  )
+})
+
+test('a friend in observe mode convinces nobody, and why says so', async () => {
+  const node = createStand([{ ...trusting(bob, 80), observe: true }])
+  await node.ingest(say(), bob.id)
+  const verdict = node.verdicts.get(HOST)
+  assert.deepEqual([verdict?.accepted, verdict?.reason], [false, 'observed'])
+  assert.deepEqual(node.handedOver(), [])
+  assert.deepEqual(node.relayed, [])
+})
+
+test('evidence of a friend who is removed or paused counts no longer, and counts again when it is back', async () => {
+  const node = createStand([trusting(bob, 80)])
+  await node.ingest(say(), bob.id)
+  for (const absent of [[], [{ ...trusting(bob, 80), paused: true }]]) {
+    node.friends.replace(absent)
+    await node.ingest.review([HOST])
+    assert.equal(node.verdicts.get(HOST), null)
+    node.friends.replace([trusting(bob, 80)])
+    await node.ingest.review([HOST])
+    assert.equal(node.verdicts.get(HOST)?.accepted, true)
+  }
+})
+
+test('what is protected is judged, held with the reason, and never handed over', async () => {
+  const node = createStand([trusting(bob, 100)])
+  node.guard.protectedBy = () => 'allowlisted'
+  await node.ingest(say(), bob.id)
+  const verdict = node.verdicts.get(HOST)
+  assert.deepEqual([verdict?.accepted, verdict?.reason, verdict?.handOff], [false, 'allowlisted', false])
+  assert.deepEqual(node.handedOver(), [])
+  node.guard.protectedBy = () => null
+  await node.ingest.review([HOST])
+  assert.equal(node.verdicts.get(HOST)?.accepted, true)
+})

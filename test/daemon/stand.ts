@@ -1,0 +1,98 @@
+/** A node without a network: ledger, ingest and judging as in the daemon, with a clock of the test's. */
+import assert from 'node:assert/strict'
+import type { Policy } from '../../src/core/judge.ts'
+import { createProtection } from '../../src/core/protection.ts'
+import type { Subject } from '../../src/core/subject.ts'
+import { createCounters } from '../../src/daemon/counters.ts'
+import { createFriends, type Friend } from '../../src/daemon/friends.ts'
+import { createIngest } from '../../src/daemon/ingest.ts'
+import { createJudging } from '../../src/daemon/judging.ts'
+import { createOffers } from '../../src/daemon/offers.ts'
+import { openDatabase } from '../../src/store/database.ts'
+import { createLedger } from '../../src/store/ledger.ts'
+import { createOutbox } from '../../src/store/outbox.ts'
+import { createVerdicts } from '../../src/store/verdicts.ts'
+import { createPeer, NETWORK, type Peer } from '../support/peers.ts'
+
+/** Unix ms. */
+export const NOW = 1_700_000_000_000
+
+export const POLICY: Policy = {
+  rule: 'flow',
+  threshold: 800_000,
+  quorum: 1,
+  maxBanTimeSeconds: 7 * 24 * 3600,
+  jails: new Map([['*', { accept: true, threshold: null, jail: null }]])
+}
+
+export type Stand = ReturnType<typeof createStand>
+
+export function trusting({ id }: Peer, percent: number): Friend {
+  return { id, name: id.slice(-4), trust: percent * 10_000, observe: false, paused: false, jails: ['*'], addresses: [] }
+}
+
+export function createStand(list: readonly Friend[], limits: { queue?: number } = {}) {
+  const opened = openDatabase(':memory:')
+  assert(opened.ok)
+  const db = opened.value
+  const self = createPeer()
+  const clock = { now: NOW }
+  const now = (): number => clock.now
+  const ledger = createLedger(db)
+  const verdicts = createVerdicts(db)
+  const outbox = createOutbox(db)
+  const friends = createFriends(list)
+  const counters = createCounters()
+  const relayed: Uint8Array[] = []
+  const failures: unknown[] = []
+  const guard = {
+    protectedBy: createProtection({ allowlist: [], own: [], friends: [], vetoes: [], protectReserved: false })
+      .protectedBy
+  }
+  const judging = createJudging({
+    ledger,
+    verdicts,
+    outbox,
+    friends,
+    policy: () => POLICY,
+    protectedBy: (subject: Subject) => guard.protectedBy(subject),
+    targets: () => ['log'],
+    now,
+    changed: () => undefined
+  })
+  const offers = createOffers({ ledger, friends, self: self.id, limits: () => ({ maxHops: 6, relayFloor: 50_000 }) })
+  const ingest = createIngest({
+    db,
+    ledger,
+    friends,
+    self: self.id,
+    network: NETWORK,
+    limits: () => ({ queue: limits.queue ?? 100, maxHops: 6 }),
+    offers,
+    now,
+    admit: () => true,
+    review: (subject) => judging.review(subject),
+    relay: (envelope) => void relayed.push(envelope),
+    committed: () => undefined,
+    failed: (error) => void failures.push(error),
+    counted: (from, outcome) => counters.count(from, outcome)
+  })
+  const handedOver = () => outbox.pending('log', 1000)
+  return {
+    db,
+    self,
+    clock,
+    ledger,
+    verdicts,
+    outbox,
+    friends,
+    counters,
+    offers,
+    judging,
+    ingest,
+    relayed,
+    failures,
+    guard,
+    handedOver
+  }
+}

@@ -1,0 +1,130 @@
+import { deepEqual, equal, match, ok } from 'node:assert/strict'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { installFiles, writeInstallFiles, type InstallFile } from '../../src/fail2ban/install.ts'
+import { LOG_HANDOFF } from '../../src/fail2ban/log-handoff.ts'
+import { requires } from '../support/requirements.ts'
+import { prepareFail2ban, run } from './server.ts'
+import { installInto } from './shipped.ts'
+
+function files(options = {}): Map<string, InstallFile> {
+  const result = installFiles(options)
+  ok(result.ok)
+  return new Map(result.value.map((file) => [file.path, file]))
+}
+
+test('The files go where the contract says, below the root, over older ones and nothing else.', async (t) => {
+  const root = mkdtempSync(join(tmpdir(), 'banmesh-install-'))
+  t.after(() => rmSync(root, { recursive: true }))
+  for (let i = 0; i < 2; i++) {
+    const written = await writeInstallFiles(root, [...files().values()])
+    ok(written.ok)
+    for (const path of written.value) equal(statSync(path).mode & 0o777, 0o644)
+  }
+  const found = readdirSync(root, { recursive: true, withFileTypes: true })
+  deepEqual(
+    found
+      .filter((file) => file.isFile())
+      .map((file) => join(file.parentPath, file.name).slice(root.length + 1))
+      .sort(),
+    [
+      'etc/fail2ban/action.d/banmesh.conf',
+      'etc/fail2ban/filter.d/banmesh.conf',
+      'etc/fail2ban/jail.d/banmesh.conf',
+      'etc/logrotate.d/banmesh',
+      'etc/systemd/system/banmesh.service',
+      'etc/sysusers.d/banmesh.conf'
+    ]
+  )
+})
+
+test('A root that is no folder is refused.', async (t) => {
+  const root = mkdtempSync(join(tmpdir(), 'banmesh-install-'))
+  t.after(() => rmSync(root, { recursive: true }))
+  writeFileSync(join(root, 'etc'), '')
+  deepEqual(await writeInstallFiles(root, [...files().values()]), { ok: false, reason: 'not-writable' })
+})
+
+test("The operator's paths stand in every file that names them.", () => {
+  const own = files({ logPath: '/srv/b/x.log', fail2banDir: '/opt/f2b', command: '/opt/bin/banmesh' })
+  const all = [...own.values()].map(({ content }) => content).join('')
+  match(
+    own.get('etc/fail2ban/jail.d/banmesh.conf')!.content,
+    /^logpath = \/srv\/b\/x\.log\n +\/opt\/f2b\/filter\.d\/banmesh\.conf$/m
+  )
+  match(own.get('etc/logrotate.d/banmesh')!.content, /^\/srv\/b\/x\.log \{$/m)
+  match(own.get('etc/fail2ban/action.d/banmesh.conf')!.content, /^banmesh = \/opt\/bin\/banmesh$/m)
+  equal(all.includes('/var/log/banmesh'), false)
+  const stock = files()
+  match(stock.get('etc/logrotate.d/banmesh')!.content, /^\/var\/log\/banmesh\/\*\.log \{$/m)
+  match(stock.get('etc/fail2ban/jail.d/banmesh.conf')!.content, /^logpath = \/var\/log\/banmesh\/bans\.log$/m)
+})
+
+test('A path or command that fail2ban or a shell would read as more than that is refused.', () => {
+  for (const logPath of [
+    'bans.log',
+    '/a b',
+    '/a\n/b',
+    '/a%b',
+    '/a*',
+    '/a"',
+    "/a'",
+    '/$a',
+    '/a;b',
+    `/${'a'.repeat(1001)}`
+  ]) {
+    deepEqual(installFiles({ logPath }), { ok: false, reason: 'bad-path' }, logPath)
+  }
+  equal(installFiles({ logPath: `/${'a'.repeat(1000)}` }).ok, true)
+  deepEqual(installFiles({ fail2banDir: 'etc' }), { ok: false, reason: 'bad-path' })
+  deepEqual(installFiles({ command: 'banmesh; reboot' }), { ok: false, reason: 'bad-command' })
+})
+
+test("The jail's ban time leaves time to write a ban again, and its comment says when that is.", () => {
+  const jail = files().get('etc/fail2ban/jail.d/banmesh.conf')!.content
+  match(jail, /^bantime  = 1h$/m)
+  ok(LOG_HANDOFF.renewSeconds + LOG_HANDOFF.lookMs / 1000 + 600 < 3600)
+  ok(jail.includes(`every ${LOG_HANDOFF.renewSeconds / 60} minutes`))
+})
+
+test(
+  'fail2ban accepts the configuration, and takes over what jail.local says.',
+  {
+    skip: requires({ commands: ['fail2ban-client'] })
+  },
+  async (t) => {
+    const { dir, config } = prepareFail2ban(t, {
+      jails: '[DEFAULT]\nbackend = systemd\naction = nothing\n         banmesh\n[banmesh]\nbantime = 2h\n'
+    })
+    await installInto(dir)
+    const { code, stdout, stderr } = await run('fail2ban-client', ['-c', config, '--dp'])
+    equal(code, 0, stdout + stderr)
+    match(stdout, /'set', 'banmesh', 'bantime', '2h'/)
+    match(stdout, /'add', 'banmesh', 'auto'/)
+    equal(/'banmesh', 'addaction', 'banmesh'/.test(stdout), false)
+  }
+)
+
+test('systemd finds no fault with the unit.', { skip: requires({ commands: ['systemd-analyze'] }) }, async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'banmesh-unit-'))
+  t.after(() => rmSync(dir, { recursive: true }))
+  const unit = files().get('etc/systemd/system/banmesh.service')!.content
+  // The command is not installed where this test runs.
+  writeFileSync(join(dir, 'banmesh.service'), unit.replace('ExecStart=banmesh ', 'ExecStart=/bin/true '))
+  const { code, stderr } = await run('systemd-analyze', ['verify', '--man=no', join(dir, 'banmesh.service')])
+  equal(`${code} ${stderr}`, '0 ')
+})
+
+test('The texts are plain: nothing in them is wider than a line or other than ASCII.', () => {
+  for (const { path, content } of files().values()) {
+    equal(/[^\n\x20-\x7e]/.test(content), false, path)
+    ok(content.endsWith('\n'), path)
+  }
+  ok(
+    readFileSync(new URL('../../src/fail2ban/files/filter.d/banmesh.conf', import.meta.url), 'utf8').includes(
+      '<SUBNET>'
+    )
+  )
+})
