@@ -5,21 +5,41 @@
 import type { Failed, Outcome } from './outcome.ts'
 
 export async function main(argv: readonly string[]): Promise<void> {
+  const json = argv.includes('--json')
+  const hook = hookArguments(argv)
+  if (hook !== null) {
+    const outcome = await guarded(() => runHook(hook, json))
+    if (outcome !== null) await print(outcome, json)
+    // Not by itself, which takes a millisecond more.
+    process.exit()
+  }
   // A reader such as `head` that has seen enough is no error.
   process.stdout.on('error', () => process.exit())
-  const json = argv.includes('--json')
+  const outcome = await guarded(() => runCommand(argv, json))
+  if (outcome !== null) await print(outcome, json)
+}
+
+/** An exception is a bug of ours; its stack helps nobody at a terminal. */
+async function guarded<T>(work: () => Promise<T>): Promise<T | Failed> {
   try {
-    const outcome = await run(argv)
-    if (outcome !== null) await print(outcome, json)
+    return await work()
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)
-    await print({ ok: false, exit: 1, reason: 'internal-error', messages: [`internal error: ${message}`] }, json)
+    return { ok: false, exit: 1, reason: 'internal-error', messages: [`internal error: ${message}`] }
   }
 }
 
-async function run(argv: readonly string[]): Promise<Outcome | null> {
+/** Null if there is nothing to say. */
+async function runHook({ config, args }: HookArguments, json: boolean): Promise<Outcome | null> {
+  const { deliverHook } = await import('../daemon/hook.ts')
+  const search = { option: config, env: process.env, cwd: process.cwd() }
+  const fate = await deliverHook(args, { search, now: Date.now(), pid: process.pid })
+  return fate.ok && !json ? null : (await import('./commands/hook.ts')).explainHook(fate)
+}
+
+async function runCommand(argv: readonly string[], json: boolean): Promise<Outcome | null> {
   const { stdout, stderr } = process
-  const progress = argv.includes('--json') ? stderr : stdout
+  const progress = json ? stderr : stdout
   const outside = {
     env: process.env,
     cwd: process.cwd(),
@@ -29,17 +49,17 @@ async function run(argv: readonly string[]): Promise<Outcome | null> {
     warn: (line: string) => void stderr.write(`${line}\n`),
     say: (line: string) => void progress.write(`${line}\n`)
   }
-  const hook = hookArguments(argv)
-  if (hook !== null) {
-    const { hookCommand } = await import('./commands/hook.ts')
-    return hookCommand({ ...outside, configOption: hook.config }, hook.args, process.pid)
-  }
   const { runProgram } = await import('./program.ts')
   return runProgram(argv, outside, stdout, stderr)
 }
 
+interface HookArguments {
+  readonly config: string | undefined
+  readonly args: readonly string[]
+}
+
 /** What follows the word `hook` without the global options, or null if that is not the command. */
-function hookArguments(argv: readonly string[]): { config: string | undefined; args: string[] } | null {
+function hookArguments(argv: readonly string[]): HookArguments | null {
   const args: string[] = []
   let config: string | undefined
   for (let i = 0; i < argv.length; i++) {

@@ -43,7 +43,18 @@ export interface Status {
   readonly claims: number
   readonly verdicts: { readonly accepted: number; readonly held: number }
   readonly handoff: { readonly log: HandoffView | null; readonly fail2ban: HandoffView | null }
+  /** Transfers between friends that are under way. */
+  readonly sync: readonly SyncView[]
   readonly lastError: string | null
+}
+
+/** Reports: so many of so many. */
+export interface SyncView {
+  readonly friend: string
+  readonly sent: number
+  readonly toSend: number
+  readonly received: number
+  readonly toReceive: number
 }
 
 export interface HandoffView {

@@ -3,16 +3,16 @@
  * not count more than once, and should not get into each other's way below one cap.
  *
  * Exact while the assignments are few: branch and bound, which begins with every vote on all of its seats (no assignment
- * reaches more) and takes seats away. Beyond that, coordinate ascent: one vote after the other, the heaviest first, takes the
- * seat where it adds most, round after round. There, -ln(1-x) turns `noisyOr` into a sum and each cap into a limit of that
- * sum, so that a move costs no more than the length of its way. The sum is monotone and submodular; hence, where no
- * single move helps any more, it is at least half of the highest one. The logarithms, rounded to integers so that adding
- * and taking away leave no trace, only choose the seats: the score itself is computed from the seats as always.
+ * reaches more) and takes seats away. Beyond that, coordinate ascent: one vote after the other, the heaviest first,
+ * takes the seat where it adds most, round after round. There, -ln(1-x) turns `noisyOr` into a sum and each cap into a
+ * limit of that sum, so that a move costs no more than the length of its way. The sum is monotone and submodular; hence,
+ * where no single move helps any more, it is at least half of the highest one. The logarithms, rounded to integers so
+ * that adding and taking away leave no trace, only choose the seats: the score itself is computed as always.
  */
 import { settle, sit, type Place, type Seat } from './place.ts'
 import { ONE, type Ppm } from './report.ts'
 
-/** Up to so many assignments (ten origins by two friends each, three by ten) the best one is found for certain, in about 1 ms. */
+/** Up to so many (ten origins by two friends each, or three by ten) the best assignment is certain; it takes about 1 ms. */
 const EXACT_ASSIGNMENTS = 1024
 
 /** Rounds over all votes after which the ascent is content; two or three are usual. */

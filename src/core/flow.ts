@@ -8,7 +8,8 @@
  *   score    = noisyOr( value(friend) over friends )
  *
  * So whatever stands behind one place of the tree, however many identities it invents, weighs no more than P(n): the
- * score is bounded at every cut through the tree. A vote that came by several paths sits on exactly one of them, in the
+ * score is bounded at every cut through the tree, and identities behind given links reach no more than one full vote on
+ * each of these links. (A peer that two friends trust stands at the end of two links.) A vote that came by several paths sits on exactly one of them, in the
  * assignment that gives the highest score; so nobody lowers the score by offering one more path to an honest origin.
  */
 import { assignBest } from './assignment.ts'

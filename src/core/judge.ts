@@ -27,7 +27,7 @@ export interface JailPolicy {
   readonly jail: string | null
 }
 
-export type VerdictReason =
+type VerdictReason =
   | 'accepted'
   | 'below-threshold'
   /** The score would do, but too few friends stand behind it. */

@@ -3,9 +3,11 @@
  * all fail2ban's hook, need no more than that, and reading YAML in full would triple their time: plain top-level lines are
  * read here, and whatever is not plain is left to the real parser. Imports next to nothing.
  */
-import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { ok, refuse, type Result } from '../core/result.ts'
+
+// Importing node:fs loads its promises and streams too, which takes longer than all of the rest.
+const { existsSync, readFileSync } = process.getBuiltinModule('node:fs')
 
 export const DEFAULT_CONTROL = '/run/banmesh/control.sock'
 export const DEFAULT_DATA_DIR = '/var/lib/banmesh'

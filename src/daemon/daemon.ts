@@ -12,6 +12,7 @@ import type { PeerId } from '../core/report.ts'
 import { ok, refuse, type Result } from '../core/result.ts'
 import type { Subject } from '../core/subject.ts'
 import { createMesh, type Mesh } from '../mesh/mesh.ts'
+import { createSync } from '../mesh/sync.ts'
 import { openDatabase, type OpenRefusal } from '../store/database.ts'
 import { SqliteDatastore } from '../store/datastore.ts'
 import { createFlushes } from '../store/flushes.ts'
@@ -34,6 +35,7 @@ import { createOurs } from './ours.ts'
 import { gossipVerdict } from './outcome.ts'
 import { createProtections } from './protections.ts'
 import { createReload, type ConfigSource } from './reload.ts'
+import { createSyncing } from './syncing.ts'
 import { createUpkeep } from './upkeep.ts'
 import { version } from './version.ts'
 import { createViews, type Link } from './views.ts'
@@ -136,7 +138,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
     failed: (error) => report('the ledger could not be written', { error }),
     counted(from, outcome) {
       counters.count(from, outcome)
-      if (outcome.kind === 'refused') logger.debug({ friend: from, reason: outcome.reason }, 'report refused')
+      if (outcome.kind !== 'refused') return
+      logger.debug({ friend: from, reason: outcome.reason }, 'report refused')
+      if (outcome.reason === 'over-rate' || outcome.reason === 'queue-full') syncing.gap(from)
     }
   })
   const ours = createOurs({ ledger, ingest, self, network: config.network, signingKey: identity.signingKey, now })
@@ -155,6 +159,16 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
     isProtected: (subject) => ![null, 'vetoed'].includes(protections.protectedBy(subject)),
     now,
     failed: (reason) => report("fail2ban's spooled events can't be read", { reason })
+  })
+
+  const syncing = createSyncing({
+    ledger,
+    friends,
+    offers,
+    ingest,
+    logger,
+    sync: (friend) => sync.sync(friend),
+    random: options.random
   })
 
   function link(friend: PeerId): Link {
@@ -182,11 +196,19 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
     delayMs: (attempt) => delayMs(attempt, options.random()),
     onMessage: async (message, from) => gossipVerdict(await ingest(message, from)),
     onFriend(friend, ready) {
+      syncing.friend(friend, ready)
       logger.info({ friend, name: friends.get(friend)?.name }, ready ? 'friend connected' : 'friend gone')
       if (protections.refresh()) void upkeep.reviewAll()
     }
   })
   const running = mesh
+  const sync = createSync({
+    network: config.network,
+    self,
+    streams: running,
+    ports: syncing.ports,
+    ended: (friend, outcome) => syncing.ended(friend, outcome)
+  })
 
   const views = createViews({
     self,
@@ -202,6 +224,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
     listening: () => running.addresses(),
     dht: async () => ({ peers: await running.dhtPeers(), protocol: running.dhtProtocol }),
     handoff: () => handoffs.view(),
+    sync: () => syncing.view(),
     lastError: () => lastError,
     now
   })
@@ -234,7 +257,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
 
   async function stop(): Promise<void> {
     upkeep.stop()
+    syncing.stop()
     await control.close()
+    await sync.stop()
     await running.stop()
     await handoffs.stop()
     db.close()
@@ -246,6 +271,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
     return refuse(listening.reason === 'already-running' ? 'already-running' : 'control-socket')
   }
   try {
+    await sync.start()
     await running.start()
   } catch (error) {
     logger.error({ error }, 'the mesh could not start')

@@ -1,5 +1,5 @@
 /** What the daemon shows: its state in the shapes of the control API, percent and seconds, names beside peer IDs. */
-import type { Checked, FriendView, HandoffView, Status, VerdictView, Why } from '../control/api.ts'
+import type { Checked, FriendView, HandoffView, Status, SyncView, VerdictView, Why } from '../control/api.ts'
 import { coveringCidrs } from '../core/protection.ts'
 import { confidence } from '../core/trust.ts'
 import { ONE, type PeerId, type Ppm } from '../core/report.ts'
@@ -36,6 +36,7 @@ export interface ViewOptions {
   listening(): readonly string[]
   dht(): Promise<{ readonly peers: number; readonly protocol: string }>
   handoff(): { readonly log: HandoffView | null; readonly fail2ban: HandoffView | null }
+  sync(): readonly SyncView[]
   lastError(): string | null
   now(): number
 }
@@ -96,6 +97,7 @@ export function createViews(options: ViewOptions): Views {
         ...ledger.counts(),
         verdicts: verdicts.counts(),
         handoff: options.handoff(),
+        sync: options.sync(),
         lastError: options.lastError()
       }
     },

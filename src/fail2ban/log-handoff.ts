@@ -41,11 +41,16 @@ export function createLogHandoff(options: LogHandoffOptions): Handoff {
   let seen = instance()
   let lookedAt = now()
 
+  /** Remembers the bans as written, unless the file was exchanged: then whatever fail2ban may have missed is written again. */
   function write(entries: readonly LogEntry[]): Result<void, string> {
     const since = lookedAt
     const result = log.write(entries)
     if (!result.ok) return result
     lookedAt = now()
+    for (const { event, ip } of entries) {
+      if (event === 'ban') written.set(ip, lookedAt)
+      else written.delete(ip)
+    }
     if (result.value.renewed) {
       for (const [subject, at] of written) if (at >= since - LOG_HANDOFF.readMs) written.delete(subject)
     }
@@ -55,13 +60,8 @@ export function createLogHandoff(options: LogHandoffOptions): Handoff {
   function drain(): Result<void, string> {
     const entries = outbox.pending('log', LOG_HANDOFF.batch)
     const result = write(entries.map((entry) => lineOf(entry, entry.action)))
-    if (!result.ok) return result
-    for (const { action, subject } of entries) {
-      if (action === 'ban') written.set(subject, lookedAt)
-      else written.delete(subject)
-    }
-    outbox.done('log', entries)
-    return ok(undefined)
+    if (result.ok) outbox.done('log', entries)
+    return result
   }
 
   /** Writes the bans whose time has come, a batch at most; true if there may be more. */
@@ -85,9 +85,7 @@ export function createLogHandoff(options: LogHandoffOptions): Handoff {
     const batch = due.slice(0, LOG_HANDOFF.batch)
     if (batch.length === 0) return ok(false)
     const result = write(batch.map((ban) => lineOf(ban, 'ban')))
-    if (!result.ok) return result
-    for (const { subject } of batch) written.set(subject, lookedAt)
-    return ok(due.length > batch.length)
+    return result.ok ? ok(due.length > batch.length) : result
   }
 
   const loop = createLoop({

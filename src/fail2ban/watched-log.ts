@@ -74,32 +74,30 @@ export function createWatchedLog({ path, now }: WatchedLogOptions): WatchedLog {
     fd = null
   }
 
+  function openFile(): void {
+    mkdirSync(dirname(path), { recursive: true })
+    const opened = openSync(path, constants.O_RDWR | constants.O_APPEND | constants.O_CREAT, MODE)
+    // A deleted file is let go of only now: else the new one may get its inode, and a reader take it for the old one.
+    close()
+    fd = opened
+  }
+
   /** Leaves the right file open; true if it is another one than before, or shorter. */
   function lookAfterFile(): boolean {
-    if (fd !== null && !isSameFile(fstatSync(fd), statOrNull(path))) close()
-    if (fd === null) {
-      mkdirSync(dirname(path), { recursive: true })
-      fd = openSync(path, constants.O_RDWR | constants.O_APPEND | constants.O_CREAT, MODE)
-      size = fstatSync(fd).size
-      torn = endsWithinLine(fd, size)
-      const another = openedBefore
-      openedBefore = true
-      return another
-    }
-    const before = size
-    size = fstatSync(fd).size
+    const exchanged = fd === null || !isSameFile(fstatSync(fd), statOrNull(path))
+    if (exchanged) openFile()
+    const before = exchanged ? Number.POSITIVE_INFINITY : size
+    size = fstatSync(fd!).size
     if (size >= before) return false
-    torn = endsWithinLine(fd, size)
-    return true
+    torn = endsWithinLine(fd!, size)
+    const known = openedBefore
+    openedBefore = true
+    return known
   }
 
   function append(target: number, text: string): void {
     const bytes = Buffer.from(torn ? `\n${text}` : text)
-    for (let written = 0; written < bytes.length;) {
-      // What is left of a line after an error is ended before the next one; the filter takes whole lines only.
-      torn = true
-      written += writeSync(target, bytes, written)
-    }
+    for (let written = 0; written < bytes.length;) written += writeSync(target, bytes, written)
     torn = false
     size = fstatSync(target).size
   }

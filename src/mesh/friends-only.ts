@@ -46,9 +46,8 @@ export function friendsOnly(registrar: Registrar, isFriend: (peer: PeerId) => bo
           options
         ),
       register: async (protocol, topology, options) => {
-        const shown = showFriends(topology, isOurs)
-        const id = await registrar.register(protocol, shown, options)
-        topologies.set(id, shown)
+        const id = await registrar.register(protocol, showFriends(topology, isOurs), options)
+        topologies.set(id, topology)
         return id
       },
       unregister: (id) => {
@@ -57,26 +56,26 @@ export function friendsOnly(registrar: Registrar, isFriend: (peer: PeerId) => bo
       }
     },
     forget(peer) {
-      for (const topology of topologies.values()) void topology.onDisconnect?.(peer)
+      for (const topology of topologies.values()) {
+        topology.filter?.remove(peer)
+        void topology.onDisconnect?.(peer)
+      }
     }
   }
 }
 
-/** The topology with a memory of whom it was told of, so that it hears of the end of exactly those. */
 function showFriends(topology: Topology, isOurs: (peer: Libp2pPeerId) => boolean): Topology {
-  const told = new Set<string>()
   return {
     ...(topology.notifyOnLimitedConnection !== undefined && {
       notifyOnLimitedConnection: topology.notifyOnLimitedConnection
     }),
     onConnect(peer: Libp2pPeerId, connection: Connection) {
       if (!isOurs(peer) || topology.filter?.has(peer) === true) return
-      told.add(peer.toString())
       topology.filter?.add(peer)
       return topology.onConnect?.(peer, connection)
     },
     onDisconnect(peer: Libp2pPeerId) {
-      if (!told.delete(peer.toString())) return
+      if (!isOurs(peer)) return
       topology.filter?.remove(peer)
       return topology.onDisconnect?.(peer)
     }

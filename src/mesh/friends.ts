@@ -1,7 +1,7 @@
 /**
  * Keeps friends connected. Every friend has a loop of its own, so that one who can't be reached delays nobody: addresses
- * from the config, then those at which it was met, then the DHT; then a pause that grows to minutes, and again, for as
- * long as it is a friend. (libp2p gives up after five tries, and its dial queue knows no back-off.)
+ * from the config, then those at which it was met; if that fails, a question to the DHT that goes on beside; a pause that
+ * grows to minutes, and again, for as long as it is a friend. (libp2p gives up after five tries.)
  */
 import type { Connection, IdentifyResult, Libp2p, PeerId as Libp2pPeerId } from '@libp2p/interface'
 import type { KadDHT } from '@libp2p/kad-dht'
@@ -20,19 +20,19 @@ export interface FriendsOptions {
   readonly now: () => number
   /** Ms to wait before try number `attempt` (from 0). */
   readonly delayMs: (attempt: number) => number
-  /** Both sides have opened their gossip streams, but we lack the friend's subscription. */
-  isHalfOpen(friend: PeerId): boolean
-  isReady(friend: PeerId): boolean
+  /** How far gossip has got with a connected friend; `closed` is what a friend makes of it who has not added us. */
+  readonly linkState: (friend: PeerId) => 'ready' | 'open' | 'closed' | 'none'
 }
 
 export interface Friends {
   has(peer: PeerId): boolean
   all(): readonly PeerId[]
   start(): void
+  /** A known friend is tried at once if it is not connected: it may have a new address. */
   add(friend: PeerId): void
   remove(friend: PeerId): void
-  /** The link is good: the next loss is mended without a long pause. */
-  ready(friend: PeerId): void
+  /** Gossip works from now on, or no longer. The loss of a link that was good is mended without a long pause. */
+  ready(friend: PeerId, isReady: boolean): void
   /** Unix ms since when the friend is connected, or null. */
   connectedSince(friend: PeerId): number | null
   stop(): void
@@ -47,6 +47,7 @@ interface Friend {
   /** Ends the pause of the loop. */
   wake: () => void
   readyTimer?: NodeJS.Timeout
+  lookup?: Promise<void>
 }
 
 export function createFriends(options: FriendsOptions): Friends {
@@ -61,7 +62,7 @@ export function createFriends(options: FriendsOptions): Friends {
 
   async function keep(friend: Friend): Promise<void> {
     while (!friend.end.signal.aborted) {
-      if (isConnected(friend) || (await reach(friend))) await pause(friend, null)
+      if (await reach(friend)) await pause(friend, null)
       if (!isConnected(friend)) await pause(friend, options.delayMs(friend.attempt++))
     }
   }
@@ -78,24 +79,21 @@ export function createFriends(options: FriendsOptions): Friends {
     })
   }
 
-  /** Tries all ways once; true when connected. */
+  /** True when connected. */
   async function reach(friend: Friend): Promise<boolean> {
     const tried = new Set<string>()
-    if (await dial(friend, addresses.of(friend.id), tried, limits.dialTimeoutMs)) return true
-    return options.dht !== null && lookUp(friend, options.dht, tried)
+    if (isConnected(friend) || (await dial(friend, addresses.of(friend.id), tried))) return true
+    // Not waited for: with nobody to ask yet it may take its whole time.
+    if (options.dht !== null) friend.lookup ??= lookUp(friend, options.dht, tried).finally(() => delete friend.lookup)
+    return false
   }
 
-  async function dial(
-    friend: Friend,
-    to: readonly Multiaddr[],
-    tried: Set<string>,
-    timeoutMs: number
-  ): Promise<boolean> {
+  async function dial(friend: Friend, to: readonly Multiaddr[], tried: Set<string>): Promise<boolean> {
     const fresh = to.filter((address) => !tried.has(address.toString())).slice(0, limits.addressesPerFriend)
     for (const address of fresh) tried.add(address.toString())
     if (fresh.length === 0) return isConnected(friend)
     try {
-      const signal = AbortSignal.any([friend.end.signal, AbortSignal.timeout(timeoutMs)])
+      const signal = AbortSignal.any([friend.end.signal, AbortSignal.timeout(limits.dialTimeoutMs)])
       const targets = fresh.map((address) => address.encapsulate(`/p2p/${friend.id}`))
       const connection = await libp2p.dial(targets, { signal })
       if (connection.direction === 'outbound') await met(friend, [connection.remoteAddr])
@@ -106,19 +104,18 @@ export function createFriends(options: FriendsOptions): Friends {
   }
 
   /** Dials what the DHT says as the answers come in: some may be old, or lies. */
-  async function lookUp(friend: Friend, dht: KadDHT, tried: Set<string>): Promise<boolean> {
+  async function lookUp(friend: Friend, dht: KadDHT, tried: Set<string>): Promise<void> {
     const signal = AbortSignal.any([friend.end.signal, AbortSignal.timeout(limits.lookupTimeoutMs)])
     try {
       // Without `useCache: false` the answer is what our own peer store says.
       for await (const event of dht.findPeer(friend.peer, { useCache: false, signal })) {
         if (event.name !== 'FINAL_PEER') continue
         const found = event.peer.multiaddrs.flatMap((address) => withoutPeer(address, friend.id) ?? [])
-        if (await dial(friend, found, tried, limits.dialTimeoutMs)) return true
+        if (await dial(friend, found, tried)) return
       }
     } catch {
       // Not found, or the DHT has nobody to ask.
     }
-    return isConnected(friend)
   }
 
   async function met(friend: Friend, at: readonly Multiaddr[]): Promise<void> {
@@ -135,12 +132,16 @@ export function createFriends(options: FriendsOptions): Friends {
     surplusTimers.add(timer)
   }
 
-  /** Whatever got stuck between us, a new connection mends it. Never at once: the pause has grown. */
+  /**
+   * Whatever got stuck between us, a new connection mends it: identify that failed, a subscription that was lost. Between
+   * two such connections is the loop's pause, which grows.
+   */
   function watch(friend: Friend): void {
     clearTimeout(friend.readyTimer)
     friend.readyTimer = setTimeout(() => {
-      if (options.isHalfOpen(friend.id)) for (const connection of open(friend)) connection.abort(STUCK)
-      else if (isConnected(friend) && !options.isReady(friend.id)) watch(friend)
+      const state = options.linkState(friend.id)
+      if (state === 'open' || state === 'none') for (const connection of open(friend)) connection.abort(STUCK)
+      else if (state === 'closed') watch(friend)
     }, limits.readyTimeoutMs)
   }
 
@@ -189,7 +190,11 @@ export function createFriends(options: FriendsOptions): Friends {
       for (const friend of friends.values()) void keep(friend)
     },
     add(id) {
-      if (friends.has(id)) return
+      const known = friends.get(id)
+      if (known !== undefined) {
+        known.attempt = 0
+        return known.wake()
+      }
       const friend: Friend = {
         id,
         peer: peerIdFromString(id),
@@ -207,9 +212,11 @@ export function createFriends(options: FriendsOptions): Friends {
       friends.delete(id)
       end(friend)
     },
-    ready(id) {
+    ready(id, isReady) {
       const friend = friends.get(id)
-      if (friend !== undefined) friend.attempt = 0
+      if (friend === undefined) return
+      if (isReady) friend.attempt = 0
+      else if (isConnected(friend)) watch(friend)
     },
     connectedSince: (id) => friends.get(id)?.connectedSince ?? null,
     stop() {

@@ -56,7 +56,8 @@ export function createGossip(options: GossipOptions): Gossip {
 
   /** gossipsub knows the friend's subscription, and we have a stream on which ours has been sent. */
   function check(friend: PeerId): void {
-    const now = links.isOpen(friend) && router.getSubscribers(topic).some((peer) => peer.toString() === friend)
+    const now =
+      links.state(friend) === 'open' && router.getSubscribers(topic).some((peer) => peer.toString() === friend)
     if (now === ready.has(friend)) return
     if (now) {
       ready.add(friend)

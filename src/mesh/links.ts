@@ -20,8 +20,11 @@ export interface LinksOptions {
 export interface Links {
   /** A registrar for gossipsub alone. `onChange` hears of every stream that opens or ends. */
   wrap(friends: Registrar, onChange: (peer: PeerId) => void): Registrar
-  /** Whether messages to this friend have a stream. False also while the friend refuses it (it has not added us). */
-  isOpen(peer: PeerId): boolean
+  /**
+   * `open`: messages to this friend have a stream. `closed`: none yet, or the friend refuses it (it has not added us); the
+   * next try is due. `none`: nobody has told us that this peer speaks gossipsub.
+   */
+  state(peer: PeerId): 'open' | 'closed' | 'none'
   /** The stream has proven useful: if it ends, the next one is opened at once. */
   settled(peer: PeerId): void
   /** Whose message gossipsub is just working on; undefined outside its handlers and `as`. */
@@ -137,7 +140,9 @@ export function createLinks(options: LinksOptions): Links {
               onConnect: (peer) => link(peer),
               onDisconnect(peer) {
                 unlink(peer.toString() as PeerId)
-                return inner.onDisconnect?.(peer)
+                void inner.onDisconnect?.(peer)
+                // libp2p tells it late: the peer may be back.
+                if (options.connections(peer).length > 0) link(peer)
               }
             },
             opts
@@ -145,9 +150,10 @@ export function createLinks(options: LinksOptions): Links {
         }
       }
     },
-    isOpen(peer) {
+    state(peer) {
       const found = links.get(peer)
-      return found !== undefined && found.taken && found.stream?.writeStatus === 'writable'
+      if (found === undefined) return 'none'
+      return found.taken && found.stream?.writeStatus === 'writable' ? 'open' : 'closed'
     },
     settled(peer) {
       const found = links.get(peer)

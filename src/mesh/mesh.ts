@@ -113,7 +113,7 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
     isFriend,
     onMessage: options.onMessage,
     onReady(friend, ready) {
-      if (ready) friends.ready(friend)
+      friends.ready(friend, ready)
       options.onFriend(friend, ready)
     }
   })
@@ -134,8 +134,7 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
     limits,
     now: options.now,
     delayMs: options.delayMs,
-    isHalfOpen: (friend) => links.isOpen(friend) && !gossip.isReady(friend),
-    isReady: (friend) => gossip.isReady(friend)
+    linkState: (friend) => (gossip.isReady(friend) ? 'ready' : links.state(friend))
   })
   const bootstrap = createBootstrap({
     addresses: node.dht === null ? [] : (options.bootstrap ?? []),
@@ -189,9 +188,8 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
     openStream: node.openStream,
     async addFriend({ id, addresses: configured }) {
       await addresses.add(id, configured)
-      if (friends.has(id)) return
       // Streams that were refused to the stranger don't come back by themselves.
-      node.cutOff(peerIdFromString(id))
+      if (!friends.has(id)) node.cutOff(peerIdFromString(id))
       friends.add(id)
     },
     async removeFriend(id) {

@@ -37,6 +37,12 @@ const TABLE: readonly (readonly [what: string, votes: readonly Vote[], score: Pp
     [vote('A 80', 'B 80 A 80'), vote('A 80 C 80'), vote('A 80 D 80')],
     928_000
   ],
+  // The bound is that of the links: whoever is trusted by two friends has both of them to bring inventions in.
+  [
+    'inventions behind a peer that two friends trust',
+    fifty.map((name, i) => vote(`${i % 2 ? 'A' : 'B'} 80 X 80 ${name} 100`)),
+    870_400
+  ],
   ['total trust', [vote('A 100'), vote('B 1')], ONE],
   ['nearly total trust from many', fifty.map((name) => vote(`${name} 80`)), ONE - 1],
   // PEERS.md, bug 27: a peer of trust 0 still weighed a half.

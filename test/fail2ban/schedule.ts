@@ -1,6 +1,12 @@
-/** A schedule whose time passes when the test says so. */
+/** Schedules for the loops: real time, and one whose time passes when the test says so. */
 import type { Schedule } from '../../src/fail2ban/loop.ts'
 import { until } from '../support/until.ts'
+
+/** Real time. */
+export const realTime: Schedule = (run, delayMs) => {
+  const timeout = setTimeout(run, delayMs)
+  return () => clearTimeout(timeout)
+}
 
 export interface ManualSchedule {
   readonly schedule: Schedule

@@ -64,7 +64,7 @@ test('an address of the longest length is remembered, and a longer one is not', 
 test('junk in the store is skipped', async () => {
   const datastore = new MemoryDatastore()
   for (const junk of ['', '{', 'null', '7', '{"addresses":7,"lastSeen":"x"}', '{"addresses":[7,"junk"]}']) {
-    datastore.put(new Key(`/banmesh/friends/${ALICE}`), Buffer.from(junk))
+    await datastore.put(new Key(`/banmesh/friends/${ALICE}`), Buffer.from(junk))
     const addresses = createAddresses(datastore, LIMITS)
     await addresses.add(ALICE, ['/ip4/192.0.2.1/tcp/7337'])
     assert.deepEqual(addresses.of(ALICE), at(1), junk)

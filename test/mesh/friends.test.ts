@@ -163,6 +163,29 @@ test('twelve and more friends behind one address all connect at once, and all de
   await Promise.all(others.map((_, i) => arrives(hub, `from ${i}`)))
 })
 
+test('a connection on which gossip does not get ready is made anew, until it does', async (t) => {
+  const [one, two] = [await identity(), await identity()]
+  const limits = { readyTimeoutMs: 50 }
+  // Of another network: it takes the gossip stream, and never subscribes to our topic.
+  const a = await start(t, { network: 'red', friends: [{ id: two.id, addresses: [] }], limits }, one)
+  const b = await build({ network: 'blue', friends: [{ id: one.id, addresses: a.mesh.addresses() }] }, two)
+  t.after(() => b.mesh.stop())
+  let connections = 0
+  a.mesh.libp2p.addEventListener('connection:open', () => connections++)
+  await b.mesh.start()
+  await until(() => connections >= 3, 'the third connection')
+  assert.deepEqual(a.told, [])
+})
+
+test('a new address of a known friend is tried at once', async (t) => {
+  const [one, two] = [await identity(), await identity()]
+  const a = await start(t, { dht: false, friends: [{ id: two.id, addresses: [] }] }, one)
+  const dead = '/ip4/127.0.0.1/tcp/1'
+  const b = await start(t, { dht: false, friends: [{ id: one.id, addresses: [dead] }], delayMs: () => 60_000 }, two)
+  await b.mesh.addFriend({ id: one.id, addresses: [dead, ...a.mesh.addresses()] })
+  await ready(a, b)
+})
+
 test('the state of a friend says where it is, since when, and how far away', async (t) => {
   const [a, b] = await pair(t, { limits: { pingIntervalMs: 50 } })
   const state = await until(() => [view(a, b.id)].find(({ rttMs }) => rttMs !== null), 'a ping')

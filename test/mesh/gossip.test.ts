@@ -1,9 +1,24 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { peerIdFromString } from '@libp2p/peer-id'
+import { RPC } from '@chainsafe/libp2p-gossipsub/message'
+import { multiaddr } from '@multiformats/multiaddr'
+import { encode } from 'it-length-prefixed'
 import { MESH_LIMITS } from '../../src/mesh/limits.ts'
 import { until } from '../support/until.ts'
-import { arrives, bytes, identity, NETWORK, pair, ready, start, view, type Node } from './nodes.ts'
+import {
+  arrives,
+  bytes,
+  identity,
+  NETWORK,
+  pair,
+  ready,
+  start,
+  stranger,
+  view,
+  type Identity,
+  type Node
+} from './nodes.ts'
 
 test('two friends exchange messages both ways, and each is told who sent them', async (t) => {
   const [a, b] = await pair(t)
@@ -133,6 +148,61 @@ test('what a friend missed while its stream was broken is offered again and fetc
   assert.equal(await a.mesh.publish(bytes('into the gap')), 0)
   await arrives(b, 'into the gap')
   await ready(a, b)
+})
+
+test('a frame over the limit costs the stream, which comes back, and not the friendship', async (t) => {
+  const [a, b] = await pair(t, {}, { limits: { gossipFrameBytes: 10_000 } })
+  await a.mesh.publish(bytes('x'.repeat(20_000)))
+  await until(() => b.told.some((event) => !event.ready), 'the stream to break')
+  await ready(a, b)
+  await a.mesh.publish(bytes('small'))
+  await b.mesh.publish(bytes('too'))
+  await Promise.all([arrives(b, 'small'), arrives(a, 'too')])
+  assert.deepEqual(
+    b.received.map(({ text }) => text),
+    ['small']
+  )
+})
+
+test('for a friend who does not read only so much is kept, and other friends do not wait', async (t) => {
+  const [slow, quick] = [await identity(), await identity()]
+  const limits = { gossipBufferBytes: 200_000 }
+  const a = await start(t, { limits, friends: [slow, quick].map(({ id }) => ({ id, addresses: [] })) })
+  const sleeper = await stranger(t, slow)
+  await sleeper.libp2p.handle('/meshsub/1.2.0', (stream) => stream.pause(), { force: true })
+  await sleeper.libp2p.dial(a.mesh.addresses().map(multiaddr))
+  const b = await start(t, { friends: [{ id: a.id, addresses: a.mesh.addresses() }] }, quick)
+  await ready(a, b)
+  await until(() => view(a, slow.id).ready, 'the friend who does not read')
+  let reached = 2
+  let sent = 0
+  for (; reached === 2 && sent < 100; sent++) {
+    reached = await a.mesh.publish(bytes(`${sent} ${'x'.repeat(50_000)}`))
+    await arrives(b, `${sent} ${'x'.repeat(50_000)}`)
+  }
+  assert.equal(reached, 1)
+  // yamux sends 256 KiB ahead; what comes on top is in our memory.
+  assert.ok(sent * 50_000 < 256 * 1024 + limits.gossipBufferBytes + 2 * 50_000, `${sent} messages were taken`)
+})
+
+test('so many subscriptions in one frame are read, and a frame with one more is refused as a whole', async (t) => {
+  const [even, odd] = [await identity(), await identity()]
+  const limits = { gossipControlsPerFrame: 4 }
+  const a = await start(t, { limits, friends: [even, odd].map(({ id }) => ({ id, addresses: [] })) })
+  const subscribe = async (who: Identity, count: number): Promise<void> => {
+    const { libp2p } = await stranger(t, who)
+    libp2p.services.gossip.unsubscribe(a.mesh.topic)
+    await libp2p.dial(a.mesh.addresses().map(multiaddr))
+    const stream = await libp2p.dialProtocol(peerIdFromString(a.id), '/meshsub/1.2.0')
+    const topics = Array.from({ length: count }, (_, i) => (i === 0 ? a.mesh.topic : `${a.mesh.topic}/${i}`))
+    const subscriptions = topics.map((topic) => ({ topic, subscribe: true }))
+    stream.send(encode.single(RPC.encode({ subscriptions, messages: [] })))
+    await libp2p.services.ping.ping(peerIdFromString(a.id))
+  }
+  await subscribe(odd, limits.gossipControlsPerFrame + 1)
+  await subscribe(even, limits.gossipControlsPerFrame)
+  await until(() => view(a, even.id).ready, 'the subscription to be read')
+  assert.equal(view(a, odd.id).ready, false)
 })
 
 async function protocolsOf(node: Node, id: string): Promise<string[]> {

@@ -8,6 +8,7 @@ import { closeSync, openSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { until } from './until.ts'
 
+const DIES_WITH_US = ['setpriv', '--pdeathsig', 'KILL']
 /** Milliseconds that a command may take before it is ended. */
 const COMMAND_TIMEOUT_MS = 20_000
 /** Milliseconds that a server has between SIGTERM and SIGKILL. */
@@ -83,7 +84,8 @@ export async function runOk(argv: readonly string[], env?: NodeJS.ProcessEnv, ti
 
 function start(argv: readonly string[], { env, log, onStderrLine }: StartOptions): LabProcess {
   const file = openSync(log, 'a')
-  const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...argv], {
+  const [command, ...args] = [...DIES_WITH_US, ...argv]
+  const child = spawn(command!, args, {
     env: env ?? process.env,
     detached: true,
     stdio: ['ignore', file, onStderrLine ? 'pipe' : file]
