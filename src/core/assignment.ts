@@ -2,17 +2,20 @@
  * Which of its seats each vote should take, so that the score is the highest: votes that came by several paths must
  * not count more than once, and should not get into each other's way below one cap.
  *
- * Exact while the assignments are few: branch and bound, which begins with every vote on all of its seats (no assignment
- * reaches more) and takes seats away. Beyond that, coordinate ascent: one vote after the other, the heaviest first,
- * takes the seat where it adds most, round after round. There, -ln(1-x) turns `noisyOr` into a sum and each cap into a
- * limit of that sum, so that a move costs no more than the length of its way. The sum is monotone and submodular; hence,
- * where no single move helps any more, it is at least half of the highest one. The logarithms, rounded to integers so
- * that adding and taking away leave no trace, only choose the seats: the score itself is computed as always.
+ * Exact while the assignments are few: branch and bound, which begins with every vote on all of its seats (no
+ * assignment reaches more) and takes seats away. Beyond that, coordinate ascent: one vote after the other, the heaviest
+ * first, takes the seat where it adds most, round after round. There, -ln(1-x) turns `noisyOr` into a sum and each cap
+ * into a limit of that sum, so that a move costs no more than the length of its way. The sum is monotone and
+ * submodular; hence, where no single move helps any more, it is at least half of the highest one. The logarithms,
+ * rounded to integers so that adding and taking away leave no trace, only choose the seats: the score itself is
+ * computed as always.
  */
 import { settle, sit, type Place, type Seat } from './place.ts'
 import { ONE, type Ppm } from './report.ts'
 
-/** Up to so many (ten origins by two friends each, or three by ten) the best assignment is certain; it takes about 1 ms. */
+/**
+ * Up to so many (ten origins by two friends each, or three by ten) the best assignment is certain; it takes about 1 ms.
+ */
 const EXACT_ASSIGNMENTS = 1024
 
 /** Rounds over all votes after which the ascent is content; two or three are usual. */
@@ -135,7 +138,9 @@ function logWeight(weight: Ppm): number {
   return Math.round((weight >= ONE ? CERTAINTY : -Math.log1p(-weight / ONE)) / LOG_UNIT)
 }
 
-/** The ascent's end depends on where it starts and in which order it goes, so neither may depend on the input's order. */
+/**
+ * The ascent's end depends on where it starts and in which order it goes, so neither may depend on the input's order.
+ */
 function inCanonicalOrder(choices: readonly (readonly Seat[])[]): readonly (readonly Seat[])[] {
   const sorted = choices.map((seats) => {
     const keyed = seats.map((seat) => ({ seat, way: wayTo(seat.place) }))

@@ -6,11 +6,15 @@ export interface Path {
   readonly friend: PeerId
   /** What we trust that friend. */
   readonly trust: Ppm
-  /** The relays' statements in the order of travel: the first is the one next to the origin, the last is the friend's. */
+  /**
+   * The relays' statements in the order of travel: the first is the one next to the origin, the last is the friend's.
+   */
   readonly hops: readonly Hop[]
 }
 
-/** A path with what we think of its friend. Paths by strangers, former and paused friends are left out before judging. */
+/**
+ * A path with what we think of its friend. Paths by strangers, former and paused friends are left out before judging.
+ */
 export interface EvidencePath extends Path {
   /** Compute what it says, but accept nothing because of it. */
   readonly observe: boolean

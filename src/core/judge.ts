@@ -15,7 +15,7 @@ export interface Policy {
   readonly quorum: number
   /** No claim counts longer than this after it was issued; a renewed claim begins anew. */
   readonly maxBanTimeSeconds: number
-  /** By remote jail; `*` is for all that are not named. */
+  /** By remote jail; `*` is for all that are not named, and without it these are accepted like any. */
   readonly jails: ReadonlyMap<string, JailPolicy>
 }
 
@@ -37,7 +37,10 @@ type VerdictReason =
   | 'observed'
   | ProtectionReason
 
-/** What it says about `threshold`, `score`, `origins`, `friends` and jails is of the evidence that the reason is about. */
+/**
+ * `score`, `threshold`, `origins`, `friends` and the jails describe the evidence that the reason is about: what counted
+ * towards the threshold that was met; else, observed friends' included, towards the one that was missed by least.
+ */
 export interface Verdict {
   readonly subject: Subject
   readonly score: Ppm
@@ -92,9 +95,10 @@ interface Assessment {
 const ANY_JAIL: JailPolicy = { accept: true, threshold: null, jail: null }
 
 /**
- * Jails may have thresholds of their own. Evidence counts towards a threshold T if its jail's own is not above T, and the
- * subject is accepted if, for one of these thresholds, the evidence that counts towards it reaches it. With a single
- * threshold that is the plain rule; with more, a jail that we believe less needs more, and never spoils what others prove.
+ * Jails may have thresholds of their own. Evidence counts towards a threshold T if its jail's own is not above T, and
+ * the subject is accepted if, for one of these thresholds, the evidence that counts towards it reaches it. With a
+ * single threshold that is the plain rule; with more, a jail that we believe less needs more, and never spoils what
+ * others prove.
  */
 export function judge({ subject, evidence, policy, protectedBy, now }: Question): Verdict {
   const claims = evidence.flatMap((item) => claimOf(item, policy, now) ?? [])
@@ -127,7 +131,9 @@ export function judge({ subject, evidence, policy, protectedBy, now }: Question)
   }
 }
 
-/** Only asked about evidence that has not led to an acceptance: if it would, then because some of it is only observed. */
+/**
+ * Only asked about evidence that has not led to an acceptance: if it would, then because some of it is only observed.
+ */
 function heldBecause({ claims, outcome }: Assessment): VerdictReason {
   if (claims.length === 0) return 'no-evidence'
   return outcome === 'accepted' ? 'observed' : outcome
@@ -195,7 +201,10 @@ function friendsOf(claims: readonly Claim[]): number {
   return friends.size
 }
 
-/** The first end of a claim after which what is left does not hold. Less evidence never holds better, so halving finds it. */
+/**
+ * The first end of a claim after which what is left does not hold. Less evidence never holds better, so halving finds
+ * it.
+ */
 function lastsUntil(claims: readonly Claim[], holds: (left: readonly Claim[]) => boolean): number {
   const ends = [...new Set(claims.map(({ end }) => end))].sort((a, b) => a - b)
   let low = 0

@@ -1,6 +1,6 @@
 /**
- * The tree of paths by which votes came, self -> friend -> hop -> ... -> origin, with the trust on the way to each place
- * and what the votes behind it amount to. `flow.ts` says what the numbers mean.
+ * The tree of paths by which votes came, self -> friend -> hop -> ... -> origin, with the trust on the way to each
+ * place and what the votes behind it amount to. `flow.ts` says what the numbers mean.
  */
 import type { Path } from './evidence.ts'
 import { ONE, type PeerId, type Ppm } from './report.ts'
@@ -62,7 +62,9 @@ export function settle(place: Place): Ppm {
   return (place.value = noisyOr(place.values, place.cap))
 }
 
-/** Puts a vote of this weight on a place, or none with weight 0, and corrects the values above as far as they change. */
+/**
+ * Puts a vote of this weight on a place, or none with weight 0, and corrects the values above as far as they change.
+ */
 export function sit(at: Place, weight: Ppm): void {
   at.values[0] = weight
   for (let place: Place | null = at; place !== null; place = place.parent) {

@@ -31,8 +31,8 @@ export interface Protection {
  * The IANA special-purpose address registries and multicast: what is no single host on the internet, or another one at
  * every node. A ban of such an address means nothing to others, and can hurt them.
  *
- * Left out on purpose: 6to4 (2002::/16, RFC 3056) and Teredo (2001::/32, RFC 4380). Their addresses belong to single hosts
- * that reach everybody; to protect them would give every attacker a refuge.
+ * Left out on purpose: 6to4 (2002::/16, RFC 3056) and Teredo (2001::/32, RFC 4380). Their addresses belong to single
+ * hosts that reach everybody; to protect them would give every attacker a refuge.
  */
 const RESERVED = [
   '0.0.0.0/8', // this network, RFC 791
@@ -54,14 +54,15 @@ const RESERVED = [
   '224.0.0.0/4', // multicast, RFC 5771
   '240.0.0.0/4', // reserved, RFC 1112, with the limited broadcast, RFC 919
   // Global unicast is 2000::/3 and nothing else (RFC 4291, IANA's IPv6 address space). These three are the rest: the
-  // unspecified address, loopback, IPv4-compatible, NAT64 (64:ff9b::/96, RFC 6052, where one CIDR could stand for all of
-  // IPv4; 64:ff9b:1::/48, RFC 8215), discard-only (100::/64, RFC 6666; 100:0:0:1::/64, RFC 9780), SRv6 SIDs (5f00::/16,
-  // RFC 9602), unique local (fc00::/7, RFC 4193), link-local (fe80::/10), site-local (fec0::/10, RFC 3879), multicast (ff00::/8).
+  // unspecified address, loopback, IPv4-compatible, NAT64 (64:ff9b::/96, RFC 6052, where one CIDR could stand for all
+  // of IPv4; 64:ff9b:1::/48, RFC 8215), discard-only (100::/64, RFC 6666; 100:0:0:1::/64, RFC 9780), SRv6 SIDs
+  // (5f00::/16, RFC 9602), unique local (fc00::/7, RFC 4193), link-local (fe80::/10), site-local (fec0::/10, RFC 3879),
+  // multicast (ff00::/8).
   '::/3',
   '4000::/2',
   '8000::/1',
-  // IETF protocol assignments, 2001::/23 without Teredo, RFC 2928: anycast of PCP, TURN and DNS-SD, benchmarking (RFC 5180),
-  // AMT (RFC 7450), AS112 (RFC 7535), ORCHID (RFC 4843, 7343), drone remote IDs (RFC 9374).
+  // IETF protocol assignments, 2001::/23 without Teredo, RFC 2928: anycast of PCP, TURN and DNS-SD, benchmarking (RFC
+  // 5180), AMT (RFC 7450), AS112 (RFC 7535), ORCHID (RFC 4843, 7343), drone remote IDs (RFC 9374).
   '2001:1::/32',
   '2001:2::/31',
   '2001:4::/30',

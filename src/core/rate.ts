@@ -1,6 +1,6 @@
 /**
- * A rate limit by the generic cell rate algorithm (GCRA): as exact as a leaky bucket, with one number as its state and no
- * timer. Source: ITU-T I.371, annex A, the virtual scheduling algorithm.
+ * A rate limit by the generic cell rate algorithm (GCRA): as exact as a leaky bucket, with one number as its state and
+ * no timer. Source: ITU-T I.371, annex A, the virtual scheduling algorithm.
  */
 
 export interface RateLimit {
@@ -20,8 +20,8 @@ export type Admission =
   | { readonly admitted: false; readonly state: RateState; readonly retryAfterMs: number }
 
 /**
- * Asks for passage at `now` (ms). Integer microseconds inside, so that exactly `burst` passes and not one rounding error less.
- * A clock that is set back finds the burst used up, and not a lock until the old time has come again.
+ * Asks for passage at `now` (ms). Integer microseconds inside, so that exactly `burst` passes and not one rounding
+ * error less. A clock that is set back finds the burst used up, and not a lock until the old time has come again.
  */
 export function admit(state: RateState, { perSecond, burst }: RateLimit, now: number, cost = 1): Admission {
   const nowUs = Math.floor(now * 1000)

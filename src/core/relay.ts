@@ -1,7 +1,10 @@
 /** Whether a report goes on to our own friends: every relay costs each of them a message, so it has to be worth one. */
 import type { Ppm } from './report.ts'
 
-/** A better path for a report that we have relayed already goes out again only if it is better by more than this, relatively. */
+/**
+ * A better path for a report that we have relayed already goes out again only if it is better by more than this,
+ * relatively.
+ */
 const WORTHWHILE_PERCENT = 5
 
 export interface RelayQuestion {

@@ -21,10 +21,12 @@ export function confidence({ trust, hops }: Path): Ppm {
 }
 
 /**
- * `min(cap, 1 - (1-x1)(1-x2)...)`: the chance that at least one of several independent statements is right, no more than
- * `cap`. It is the exact value rounded down, hence independent of the order and never lower for more or higher values.
+ * `min(cap, 1 - (1-x1)(1-x2)...)`: the chance that at least one of several independent statements is right, no more
+ * than `cap`. It is the exact value rounded down, hence independent of the order and never lower for more or higher
+ * values.
  *
- * The complement is kept between two integer bounds; nearly always they agree on the answer, else it is computed exactly.
+ * The complement is kept between two integer bounds; nearly always they agree on the answer, else it is computed
+ * exactly.
  */
 export function noisyOr(values: readonly Ppm[], cap: Ppm = ONE): Ppm {
   // A complement of at most this much decides: the cap is reached, or only certainty (a value of ONE) could say more.

@@ -16,6 +16,7 @@ import { createSync } from '../mesh/sync.ts'
 import { openDatabase, type OpenRefusal } from '../store/database.ts'
 import { SqliteDatastore } from '../store/datastore.ts'
 import { createFlushes } from '../store/flushes.ts'
+import { createFriendRecord } from '../store/friend-record.ts'
 import { createLedger } from '../store/ledger.ts'
 import { createOutbox } from '../store/outbox.ts'
 import { createVerdicts } from '../store/verdicts.ts'
@@ -31,6 +32,7 @@ import type { Identity } from './identity.ts'
 import { createIngest } from './ingest.ts'
 import { createJudging } from './judging.ts'
 import { createOffers } from './offers.ts'
+import { createOwnUpkeep } from './own-upkeep.ts'
 import { createOurs } from './ours.ts'
 import { gossipVerdict } from './outcome.ts'
 import { createProtections } from './protections.ts'
@@ -76,6 +78,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
     lastError = message
     logger.error(detail, message)
   }
+
+  const ledgerFailed = (error: unknown): void => report("the ledger can't be written", { error })
 
   try {
     mkdirSync(config.dataDir, { recursive: true, mode: 0o750 })
@@ -129,13 +133,17 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
     offers,
     self,
     network: config.network,
-    limits: () => ({ queue: config.limits.ingestQueue, maxHops: config.policy.maxHops }),
+    limits: () => ({
+      queue: config.limits.ingestQueue,
+      maxHops: config.policy.maxHops,
+      claimsPerFriend: config.limits.claimsPerFriend
+    }),
     now,
     admit: (friend, claims) => admission.admit(friend, claims),
     review: (subject) => judging.review(subject),
     relay: (envelope) => void mesh?.publish(envelope).catch((error: unknown) => report('gossip failed', { error })),
     committed: () => handoffs.kick(),
-    failed: (error) => report('the ledger could not be written', { error }),
+    failed: ledgerFailed,
     counted(from, outcome) {
       counters.count(from, outcome)
       if (outcome.kind !== 'refused') return
@@ -143,7 +151,15 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
       if (outcome.reason === 'over-rate' || outcome.reason === 'queue-full') syncing.gap(from)
     }
   })
-  const ours = createOurs({ ledger, ingest, self, network: config.network, signingKey: identity.signingKey, now })
+  const ours = createOurs({
+    ledger,
+    ingest,
+    self,
+    network: config.network,
+    signingKey: identity.signingKey,
+    now,
+    failed: ledgerFailed
+  })
   const commands = createCommands({ ours, ingest, verdicts, protections, config: () => config, now })
   const intake = createHookIntake({
     ours,
@@ -219,6 +235,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
     judging,
     friends,
     counters,
+    record: createFriendRecord(db),
     config: () => config,
     link,
     listening: () => running.addresses(),
@@ -228,7 +245,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
     lastError: () => lastError,
     now
   })
-  const upkeep = createUpkeep({ ledger, verdicts, ingest, protections, intake, now, report })
+  const ownUpkeep = createOwnUpkeep({ ledger, ours, maxBanTime: () => config.policy.maxBanTime, now })
+  const upkeep = createUpkeep({ ledger, verdicts, ingest, protections, intake, ownUpkeep, now, report })
   const reload = createReload({
     source: options.source,
     self,

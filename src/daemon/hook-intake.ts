@@ -31,6 +31,8 @@ export interface HookIntake {
   catchUp(): Promise<void>
 }
 
+/** Unix seconds that no ban outlasts: the year 9999. */
+const NEVER = 253_402_300_799
 /** Events taken from the spool at once. */
 const SPOOL_BATCH = 500
 
@@ -56,14 +58,14 @@ export function createHookIntake(options: HookIntakeOptions): HookIntake {
   function carryOut(decision: Decision): Promise<Said>[] {
     switch (decision.kind) {
       case 'announce': {
-        const { subject, until, jail, failures } = decision
+        const { subject, until, jail, failures, endsAt } = decision
         if (options.isProtected(subject)) return []
-        return [ours.say({ kind: 'ban', subject, until, jail, failures }, 'fail2ban')]
+        return [ours.say({ kind: 'ban', subject, until, jail, failures }, 'fail2ban', endsAt ?? NEVER)]
       }
       case 'lift':
         return [ours.lift(decision.subject, decision.jail, 'fail2ban')]
       case 'lift-all': {
-        const subjects = ledger.ownSubjects(decision.jail, Math.floor(now() / 1000))
+        const subjects = ledger.ownClaims.inJail(decision.jail, Math.floor(now() / 1000))
         return subjects.map((subject) => ours.lift(subject, decision.jail, 'fail2ban'))
       }
     }

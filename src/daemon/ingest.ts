@@ -30,6 +30,8 @@ export interface IngestOptions {
     /** Envelopes that may wait for their turn; more are refused. */
     readonly queue: number
     readonly maxHops: number
+    /** Live claims that may come in by one friend. */
+    readonly claimsPerFriend: number
   }
   /** Unix ms. */
   now(): number
@@ -154,7 +156,10 @@ export function createIngest(options: IngestOptions): Ingest {
     if (!verifyReport(network, report.origin, reportBytes, signature)) return refused('bad-signature')
     const refusal = checkPassage(report.origin, hops, from) ?? checkReport(report, options.now())
     if (refusal !== null) return refused(refusal)
-    const recorded = ledger.record({ id: reportId, bytes: reportBytes, signature, report }, own)
+    if (from !== null && ledger.claimsBroughtBy(from) + report.claims.length > options.limits().claimsPerFriend) {
+      return refused('over-quota')
+    }
+    const recorded = ledger.record({ id: reportId, bytes: reportBytes, signature, report }, from, own)
     if (recorded === null) return refused('stale')
     for (const subject of recorded.subjects) turn.dirty.add(subject)
     if (from === null) {

@@ -1,13 +1,15 @@
 /**
  * Our own reports: bans and lifts by command or by the local fail2ban, signed and sent through `ingest` like any other.
  *
- * The first claim leaves at once; claims that come while a report is under way share the next one, without a timer.
+ * The first claim leaves at once; what is said in one go, or while a report is under way, shares a report: without a timer.
  */
 import type { KeyObject } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import { PROTOCOL_LIMITS } from '../core/limits.ts'
 import type { Claim, PeerId, ReportId } from '../core/report.ts'
 import type { Subject } from '../core/subject.ts'
 import type { Ledger, OwnSource } from '../store/ledger.ts'
+import type { OwnClaim } from '../store/own-claims.ts'
 import { encodeEnvelope, encodeReport } from '../wire/codec.ts'
 import { signReport } from '../wire/signature.ts'
 import type { Ingest } from './ingest.ts'
@@ -20,6 +22,8 @@ export interface OursOptions {
   readonly network: string
   readonly signingKey: KeyObject
   now(): number
+  /** The ledger can't be written. */
+  failed(error: unknown): void
 }
 
 /** `claim` is refused only by a bug or a failing disk; `report` is null if there was nothing to say. */
@@ -29,10 +33,15 @@ export interface Said {
 }
 
 export interface Ours {
-  /** Resolves when the claim is in the ledger, before it has left. */
-  say(claim: Claim, source: OwnSource): Promise<Said>
+  /**
+   * Resolves when the claim is in the ledger, before it has left. `endsAt`: Unix seconds at which the ban behind it ends,
+   * if that is later than a claim may last; the claim is then renewed in time.
+   */
+  say(claim: Claim, source: OwnSource, endsAt?: number): Promise<Said>
   /** Lifts our live bans of a subject, in one jail or (null) in all. */
   lift(subject: Subject, jail: string | null, source: OwnSource): Promise<Said>
+  /** Says something new about what we said before, unless we have said something else by the time that it is its turn. */
+  restate(before: OwnClaim, claim: Claim): Promise<Said>
 }
 
 interface Waiting {
@@ -45,12 +54,11 @@ interface Waiting {
 
 const NOTHING_SAID: Said = { outcome: null, reportId: null }
 
-export function createOurs({ ledger, ingest, self, network, signingKey, now }: OursOptions): Ours {
+export function createOurs({ ledger, ingest, self, network, signingKey, now, failed }: OursOptions): Ours {
   const waiting: Waiting[] = []
   let sending = false
 
   async function send(): Promise<void> {
-    sending = true
     while (waiting.length > 0) {
       const { batch, claims } = takeBatch(waiting)
       const said = claims.length === 0 ? NOTHING_SAID : await issue(claims, batch[0]!.source)
@@ -60,7 +68,14 @@ export function createOurs({ ledger, ingest, self, network, signingKey, now }: O
   }
 
   async function issue(claims: readonly Claim[], source: OwnSource): Promise<Said> {
-    const reportBytes = encodeReport({ origin: self, issuedAt: ledger.nextIssuedAt(now()), claims })
+    let issuedAt: number
+    try {
+      issuedAt = ledger.nextIssuedAt(now())
+    } catch (error) {
+      failed(error)
+      return { outcome: { kind: 'refused', reason: 'internal-error' }, reportId: null }
+    }
+    const reportBytes = encodeReport({ origin: self, issuedAt, claims })
     const signature = signReport(network, signingKey, reportBytes)
     const outcome = await ingest.own(encodeEnvelope({ reportBytes, signature, hops: [] }), source)
     return { outcome, reportId: outcome.kind === 'refused' ? null : outcome.reportId }
@@ -69,18 +84,38 @@ export function createOurs({ ledger, ingest, self, network, signingKey, now }: O
   function enqueue(subject: Subject, claims: () => readonly Claim[], source: OwnSource): Promise<Said> {
     const { promise, resolve } = Promise.withResolvers<Said>()
     waiting.push({ subject, claims, source, done: resolve })
-    if (!sending) void send()
+    if (!sending) {
+      sending = true
+      // What is said in one go shares a report.
+      queueMicrotask(() => void send())
+    }
     return promise
   }
 
   return {
-    say: (claim, source) => enqueue(claim.subject, () => [claim], source),
+    async say(claim, source, endsAt = claim.until) {
+      const said = await enqueue(claim.subject, () => [claim], source)
+      if (said.reportId !== null && endsAt > claim.until) ledger.ownClaims.setEnd(claim.subject, claim.jail, endsAt)
+      return said
+    },
     lift(subject, jail, source) {
-      const bans = () => ledger.ownBans(subject, Math.floor(now() / 1000))
+      const bans = () => ledger.ownClaims.bans(subject, Math.floor(now() / 1000))
       const wanted = () => bans().filter((ban) => jail === null || ban.jail === jail)
-      return enqueue(subject, () => wanted().map((ban) => ({ kind: 'unban', subject, ...ban })), source)
+      return enqueue(subject, () => wanted().map(liftOf), source)
+    },
+    async restate(before, claim) {
+      const { subject, jail, source, endsAt } = before
+      const unchanged = () => isDeepStrictEqual(ledger.ownClaims.get(subject, jail), before)
+      const said = await enqueue(subject, () => (unchanged() ? [claim] : []), source)
+      if (said.reportId !== null && claim.kind === 'ban') ledger.ownClaims.setEnd(subject, jail, endsAt)
+      return said
     }
   }
+}
+
+/** It lasts as long as anything that we ever said about the register, for whoever was away since. */
+export function liftOf({ subject, jail, kept, failures }: OwnClaim): Claim {
+  return { kind: 'unban', subject, jail, until: kept, failures }
 }
 
 /** The longest run of one source that fits into one report, and says nothing twice about a subject. */

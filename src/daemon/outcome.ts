@@ -12,6 +12,7 @@ export type Refusal =
   | 'not-a-friend'
   | 'paused'
   | 'over-rate'
+  | 'over-quota'
   | 'queue-full'
   | 'stale'
   | 'internal-error'
@@ -32,6 +33,7 @@ const FORGIVEN: ReadonlySet<Refusal> = new Set<Refusal>([
   'not-a-friend',
   'paused',
   'over-rate',
+  'over-quota',
   'queue-full',
   'stale',
   'internal-error',

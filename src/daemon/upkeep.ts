@@ -12,6 +12,8 @@ export interface UpkeepOptions {
   readonly ingest: Ingest
   readonly protections: Protections
   readonly intake: HookIntake
+  /** Renews, lifts and merges our own claims. */
+  ownUpkeep(): Promise<void>
   /** Unix ms. */
   now(): number
   report(message: string, detail: Record<string, unknown>): void
@@ -28,6 +30,11 @@ export interface Upkeep {
 const TICK_MS = 1000
 /** Subjects judged, or reports removed, in one turn of the event loop. */
 const PAGE = 500
+/** Ticks between two looks at what we said ourselves. */
+const OWN_TICKS = 15
+/** Ticks between two collections of unused names, and how many names are left alone. */
+const NAMES_TICKS = 3600
+const NAMES = 20_000
 /** Ticks between two look-ups of the allowlist's host names. */
 const RESOLVE_TICKS = 300
 
@@ -40,10 +47,12 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
 
   async function tick(): Promise<void> {
     await intake.catchUp()
+    if (ticks % OWN_TICKS === 0) await options.ownUpkeep()
     for (let due = dueNow(); due.length > 0 && !stopped; due = dueNow()) {
       if (!(await ingest.review(due)) || due.length < PAGE) break
     }
     while (!stopped && ledger.expire(Math.floor(now() / 1000), PAGE) === PAGE) await turn()
+    if (ticks % NAMES_TICKS === 0) ledger.collectNames(NAMES)
     ticks++
     const changed = ticks % RESOLVE_TICKS === 0 ? await protections.resolve() : protections.refresh()
     if (changed) await reviewAll()

@@ -32,6 +32,7 @@ export interface ViewOptions {
   readonly friends: Friends
   readonly counters: Counters
   config(): Config
+  record(friend: PeerId): { readonly confirmed: number; readonly disputed: number }
   link(friend: PeerId): Link
   listening(): readonly string[]
   dht(): Promise<{ readonly peers: number; readonly protocol: string }>
@@ -55,7 +56,7 @@ export function createViews(options: ViewOptions): Views {
   function friendView(friend: Friend): FriendView {
     const { id, name, trust, observe, paused } = friend
     const { connected, addresses, lastSeen, rttMs } = options.link(id)
-    const stats = { ...counters.friend(id), ...ledger.recordOf(id) }
+    const stats = { ...counters.friend(id), ...options.record(id) }
     const seen = lastSeen === null ? null : Math.floor(lastSeen / 1000)
     return { id, name, trust: percent(trust), observe, paused, connected, addresses, lastSeen: seen, rttMs, stats }
   }

@@ -9,7 +9,8 @@ import { ok, type Result } from '../core/result.ts'
 import { CLIENT_LIMITS, type ClientRefusal, type Fail2banClient } from './client.ts'
 import { createLoop, type Schedule } from './loop.ts'
 import type { Handoff, Outbox, OutboxEntry, Wanted, WantedNow } from './outbox.ts'
-import { compare, ignoring, livesOn, type JailLife } from './reconcile.ts'
+import { createJailLife, type JailLife } from './jail-life.ts'
+import { compare, ignoring, LIFTED_SECONDS } from './reconcile.ts'
 
 export const CLIENT_HANDOFF = {
   /** Milliseconds between two comparisons, each of which starts the client four times. */
@@ -44,6 +45,8 @@ export function createClientHandoff(options: ClientHandoffOptions): Handoff {
   const { client, jail, outbox, wanted, instance, now, schedule, compareMs = CLIENT_HANDOFF.compareMs } = options
   /** What we handed over, and when (Unix seconds). */
   const handed = new Map<Cidr, number>()
+  /** What we lifted, and when (Unix seconds). */
+  const lifted = new Map<Cidr, number>()
   const repairs = { ban: new Set<Cidr>(), unban: new Set<Cidr>() }
   let life: JailLife | null = null
   let banTimeSeconds = 0
@@ -55,8 +58,16 @@ export function createClientHandoff(options: ClientHandoffOptions): Handoff {
     // Before the call: the ban ends a little later than we reckon.
     const nowSeconds = Math.floor(now() / 1000)
     const result = await client.ban(jail, wantedOnes)
-    if (!result.ok) return result
-    for (const subject of wantedOnes) handed.set(subject, nowSeconds)
+    if (!result.ok) {
+      // Nobody knows how many were banned: the jail's count says nothing until the next comparison.
+      life = null
+      return result
+    }
+    life?.grow(result.value, wantedOnes)
+    for (const subject of wantedOnes) {
+      handed.set(subject, nowSeconds)
+      lifted.delete(subject)
+    }
     for (const subject of subjects) repairs.ban.delete(subject)
     return ok(undefined)
   }
@@ -66,6 +77,7 @@ export function createClientHandoff(options: ClientHandoffOptions): Handoff {
     if (!result.ok) return result
     for (const subject of subjects) {
       handed.delete(subject)
+      lifted.set(subject, Math.floor(now() / 1000))
       repairs.ban.delete(subject)
       repairs.unban.delete(subject)
     }
@@ -108,15 +120,18 @@ export function createClientHandoff(options: ClientHandoffOptions): Handoff {
     const shorter = Math.min(banTime.value, life === null ? banTime.value : banTimeSeconds)
     banTimeSeconds = banTime.value
     isIgnored = ignoring(ignored.value)
-    const lifeNow = { instance: seen, everBanned: everBanned.value, listed: new Set(listed.value.keys()) }
+    const lifeNow = createJailLife(seen, everBanned.value, listed.value.keys())
+    const nowSeconds = Math.floor(now() / 1000)
+    for (const [subject, at] of lifted) if (Math.abs(nowSeconds - at) > LIFTED_SECONDS) lifted.delete(subject)
     const result = compare({
       wanted: wanted(),
       handed,
-      listed: lifeNow.listed,
+      lifted: new Set(lifted.keys()),
+      listed: new Set(listed.value.keys()),
       ignored: ignored.value,
-      life: life === null ? 'unknown' : livesOn(life, lifeNow) ? 'same' : 'new',
+      life: life === null ? 'unknown' : life.goesOnAs(lifeNow) ? 'same' : 'new',
       banTimeSeconds: shorter,
-      nowSeconds: Math.floor(now() / 1000)
+      nowSeconds
     })
     life = lifeNow
     for (const subject of [...result.veto, ...result.forget]) handed.delete(subject)

@@ -8,14 +8,14 @@
  * | yes    | yes               | no     | lost, or lifted by somebody: see below             | ban, or veto      |
  * | no     | yes               | yes    | the verdict has ended                              | unban             |
  * | no     | yes               | no     | ended as well                                      | forget            |
+ * | no     | lifted of late    | yes    | fail2ban restored it when it was lifted already    | unban             |
  * | no     | no                | yes    | somebody's own ban in our jail                     | nothing           |
  *
  * **A veto** is an unban that somebody made in the mesh jail. fail2ban does not say why a ban is gone, so all of this
  * must hold, and else it is banned again:
  * 1. We handed it over, and fail2ban has answered every query: a failed one says nothing.
- * 2. The jail has lived on since the last comparison. The server's socket is the same one, and the jail's count of bans
- *    has not fallen behind: it starts anew with the jail, which loses bans that were made longer, and all of them if its
- *    database is gone. In a new life every ban is made again, for those that were restored may end early.
+ * 2. The jail has lived on since the last comparison (jail-life.ts): a restart loses bans that were made longer, and all
+ *    of them if the database is gone. In a new life every ban is made again, for those that were restored may end early.
  * 3. The ban's own end has not come yet, as we reckon it from our clock and the jail's ban time. The times in the list
  *    are not used: they are in fail2ban's time zone.
  * 4. Not more than `VETO_LIMIT` at once. `unban --all` is no judgement about every single address; whoever means the mesh
@@ -29,17 +29,14 @@ import type { Wanted } from './outbox.ts'
 /** Unbans between two comparisons that are taken for somebody's judgement on each of these addresses. */
 export const VETO_LIMIT = 20
 
+/**
+ * For how many seconds a ban that we lifted is lifted again if it is back. fail2ban takes its bans from the database one
+ * by one after its start, at the speed of its firewall action, and an unban before a ban's turn comes is in vain.
+ */
+export const LIFTED_SECONDS = 600
+
 /** Seconds by which a missing ban must be away from its end: fail2ban's clock readings and ours are not the same moment. */
 const END_SLACK_SECONDS = 5
-
-/** What identifies one life of the jail, from its start to its stop. */
-export interface JailLife {
-  /** From `fail2banInstance`; null if the socket can't be seen. */
-  readonly instance: string | null
-  /** How many bans the jail had seen, and those that it listed, at the same moment. */
-  readonly everBanned: number
-  readonly listed: ReadonlySet<Cidr>
-}
 
 export interface Comparison<Subject extends Cidr> {
   /** To be banned, or banned again so that the ban ends later; both are the same command. */
@@ -55,6 +52,8 @@ export interface CompareInput {
   readonly wanted: Iterable<Wanted>
   /** What we handed over, and when (Unix seconds). */
   readonly handed: ReadonlyMap<Cidr, number>
+  /** What we lifted, within the last `LIFTED_SECONDS`. */
+  readonly lifted: ReadonlySet<Cidr>
   readonly listed: ReadonlySet<Cidr>
   /** The jail's `ignoreip`, which a ban by command does not obey by itself. */
   readonly ignored: readonly Cidr[]
@@ -66,20 +65,13 @@ export interface CompareInput {
   readonly nowSeconds: number
 }
 
-export function livesOn(before: JailLife, now: JailLife): boolean {
-  if (before.instance !== now.instance) return false
-  let added = 0
-  for (const subject of now.listed) if (!before.listed.has(subject)) added++
-  return now.everBanned >= before.everBanned + added
-}
-
 export function compare(input: CompareInput): Comparison<Wanted['subject']> {
   const { handed, listed, life, banTimeSeconds, nowSeconds } = input
   const isIgnored = ignoring(input.ignored)
   const wanted = new Set<Cidr>()
   const ban: Wanted['subject'][] = []
   const missing: Wanted['subject'][] = []
-  const lifted: Wanted['subject'][] = []
+  const undone: Wanted['subject'][] = []
   for (const { subject, until } of input.wanted) {
     if (until <= nowSeconds || isIgnored(subject)) continue
     wanted.add(subject)
@@ -87,14 +79,14 @@ export function compare(input: CompareInput): Comparison<Wanted['subject']> {
     const endsAt = (handedAt ?? 0) + banTimeSeconds
     if (handedAt !== undefined && !listed.has(subject)) {
       missing.push(subject)
-      if (life === 'same' && nowSeconds < endsAt - END_SLACK_SECONDS) lifted.push(subject)
+      if (life === 'same' && nowSeconds < endsAt - END_SLACK_SECONDS) undone.push(subject)
     } else if (handedAt === undefined || life === 'new' || isDue(endsAt, until, banTimeSeconds, nowSeconds)) {
       ban.push(subject)
     }
   }
-  const veto = lifted.length <= VETO_LIMIT ? lifted : []
+  const veto = undone.length <= VETO_LIMIT ? undone : []
   const lost = missing.filter((subject) => !veto.includes(subject))
-  const unwanted = [...handed.keys()].filter((subject) => !wanted.has(subject))
+  const unwanted = [...handed.keys(), ...input.lifted].filter((subject) => !wanted.has(subject))
   return {
     ban: [...lost, ...ban],
     restored: lost.length,

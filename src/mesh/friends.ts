@@ -43,6 +43,8 @@ interface Friend {
   readonly peer: Libp2pPeerId
   readonly end: AbortController
   attempt: number
+  /** There is something new to try. */
+  again: boolean
   connectedSince: number | null
   /** Ends the pause of the loop. */
   wake: () => void
@@ -62,8 +64,9 @@ export function createFriends(options: FriendsOptions): Friends {
 
   async function keep(friend: Friend): Promise<void> {
     while (!friend.end.signal.aborted) {
+      friend.again = false
       if (await reach(friend)) await pause(friend, null)
-      if (!isConnected(friend)) await pause(friend, options.delayMs(friend.attempt++))
+      if (!isConnected(friend) && !friend.again) await pause(friend, options.delayMs(friend.attempt++))
     }
   }
 
@@ -193,6 +196,7 @@ export function createFriends(options: FriendsOptions): Friends {
       const known = friends.get(id)
       if (known !== undefined) {
         known.attempt = 0
+        known.again = true
         return known.wake()
       }
       const friend: Friend = {
@@ -200,6 +204,7 @@ export function createFriends(options: FriendsOptions): Friends {
         peer: peerIdFromString(id),
         end: new AbortController(),
         attempt: 0,
+        again: false,
         connectedSince: null,
         wake: () => {}
       }

@@ -141,8 +141,8 @@ export function createLinks(options: LinksOptions): Links {
               onDisconnect(peer) {
                 unlink(peer.toString() as PeerId)
                 void inner.onDisconnect?.(peer)
-                // libp2p tells it late: the peer may be back.
-                if (options.connections(peer).length > 0) link(peer)
+                // libp2p tells it late: the peer may be back. Not at once, for this may be the first act of a removal.
+                setImmediate(() => void (options.connections(peer).length > 0 && link(peer)))
               }
             },
             opts

@@ -72,7 +72,7 @@ export interface Mesh {
   readonly dhtProtocol: string
   /** Listens and connects. Call `handle` before. Throws if a listen address can't be had. */
   start(): Promise<void>
-  /** Bounded; afterwards no timer and no socket is left. */
+  /** Bounded; afterwards no timer and no socket is left. `onFriend` is not called any more. */
   stop(): Promise<void>
   /** The number of friends to whom it was sent. */
   publish(message: Uint8Array): Promise<number>
@@ -100,6 +100,7 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
   const addresses = createAddresses(datastore, limits)
   // The node asks for friends while it is built, before there are any: it has not started then.
   const isFriend = (peer: PeerId): boolean => friends.has(peer)
+  let stopped = false
 
   const links = createLinks({
     connections: (peer) => node.libp2p.getConnections(peer).filter(({ status }) => status === 'open'),
@@ -113,6 +114,7 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
     isFriend,
     onMessage: options.onMessage,
     onReady(friend, ready) {
+      if (stopped) return
       friends.ready(friend, ready)
       options.onFriend(friend, ready)
     }
@@ -176,6 +178,7 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
       bootstrap.start()
     },
     async stop() {
+      stopped = true
       friends.stop()
       bootstrap.stop()
       links.stop()

@@ -5,7 +5,6 @@
  */
 import { noise } from '@chainsafe/libp2p-noise'
 import type { GossipSub, GossipSubComponents } from '@chainsafe/libp2p-gossipsub'
-import { yamux } from '@libp2p/yamux'
 import { identify } from '@libp2p/identify'
 import type { Libp2p, PeerId as Libp2pPeerId, PrivateKey, Stream, StreamHandler } from '@libp2p/interface'
 import { kadDHT, passthroughMapper, type KadDHT, type KadDHTComponents } from '@libp2p/kad-dht'
@@ -19,6 +18,7 @@ import type { PeerId } from '../core/report.ts'
 import { friendsOnly, type FriendsOnly, type Registrar } from './friends-only.ts'
 import { createGate } from './gate.ts'
 import type { MeshLimits } from './limits.ts'
+import { safeYamux } from './muxer.ts'
 
 export interface NodeOptions {
   readonly privateKey: PrivateKey
@@ -64,7 +64,7 @@ export async function createMeshNode(options: NodeOptions): Promise<MeshNode> {
     addresses: { listen: [...options.listen], appendAnnounce: [...options.announce] },
     transports: [tcp()],
     connectionEncrypters: [noise()],
-    streamMuxers: [yamux({ maxInboundStreams: limits.streamsPerConnection })],
+    streamMuxers: [safeYamux({ maxInboundStreams: limits.streamsPerConnection })],
     connectionGater: createGate({ ...options, connections: (peer) => libp2p.getConnections(peer).length }),
     connectionManager: {
       // The gate has limits of its own, which do not hit friends.

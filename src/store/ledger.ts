@@ -8,9 +8,11 @@ import { Buffer } from 'node:buffer'
 import { supersedes, type Issue } from '../core/acceptance.ts'
 import type { Claim, PeerId, Ppm, Report, ReportId } from '../core/report.ts'
 import type { Subject } from '../core/subject.ts'
-import type { Database } from './database.ts'
+import { transaction, type Database } from './database.ts'
 import { createInterned } from './interned.ts'
+import { createOwnClaims } from './own-claims.ts'
 import { createPaths, type StoredPath } from './paths.ts'
+import { createQuota } from './quota.ts'
 
 /** Who made a claim of our own: the operator by command, or the local fail2ban, which then already holds the ban. */
 export type OwnSource = 'command' | 'fail2ban'
@@ -45,25 +47,34 @@ export interface KnownReport {
   readonly relayed: Ppm | null
 }
 
+interface Held {
+  live: number
+  broughtBy: number | null
+}
+
 export type Ledger = ReturnType<typeof createLedger>
 
 export function createLedger(db: Database) {
   const peers = createInterned(db, 'peers')
   const jails = createInterned(db, 'jails')
   const paths = createPaths(db, peers)
+  const ownClaims = createOwnClaims(db)
+  const quota = createQuota(db)
 
   const selectReport = db.prepare('SELECT id AS row, origin, relayed FROM reports WHERE digest = ?')
   const selectReportsAfter = db.prepare(
     'SELECT id AS row, origin, relayed, digest FROM reports WHERE id > ? ORDER BY id LIMIT ?'
   )
   const insertReport = db.prepare(
-    `INSERT INTO reports (digest, origin, issued_at, bytes, signature, expires_at, live)
-     VALUES (?, ?, ?, ?, ?, ?, 0) RETURNING id`
+    `INSERT INTO reports (digest, origin, issued_at, bytes, signature, expires_at, brought_by, live)
+     VALUES (?, ?, ?, ?, ?, ?, ?, 0) RETURNING id`
   )
   const selectEnvelope = db.prepare('SELECT bytes, signature FROM reports WHERE id = ?')
   const updateRelayed = db.prepare('UPDATE reports SET relayed = ? WHERE id = ?')
-  const updateLive = db.prepare('UPDATE reports SET live = live + ? WHERE id = ? RETURNING live')
-  const deleteReport = db.prepare('DELETE FROM reports WHERE id = ?')
+  const updateLive = db.prepare(
+    'UPDATE reports SET live = live + ? WHERE id = ? RETURNING live, brought_by AS broughtBy'
+  )
+  const deleteReport = db.prepare('DELETE FROM reports WHERE id = ? RETURNING live, brought_by AS broughtBy')
   const selectExpired = db.prepare('SELECT id FROM reports WHERE expires_at <= ? LIMIT ?')
   const countReports = db.prepare('SELECT count(*) AS n FROM reports')
 
@@ -83,40 +94,28 @@ export function createLedger(db: Database) {
      WHERE claims.subject = ? AND claims.ban = 1 AND claims.until > ?`
   )
   const selectSubjects = db.prepare('SELECT DISTINCT subject FROM claims WHERE report = ?')
-  const selectOwn = db.prepare(
-    'SELECT jail, until, failures FROM claims WHERE subject = ? AND ban = 1 AND until > ? AND own > 0'
-  )
-  const selectOwnInJail = db.prepare(
-    'SELECT DISTINCT subject FROM claims WHERE jail = ? AND own > 0 AND ban = 1 AND until > ?'
-  )
+  const selectOrigins = db.prepare('SELECT DISTINCT origin FROM reports')
+  const selectJails = db.prepare('SELECT DISTINCT jail FROM claims')
   const deleteClaims = db.prepare('DELETE FROM claims WHERE report = ?')
   const countClaims = db.prepare('SELECT count(*) AS n FROM claims')
   const nextSubjects = db.prepare('SELECT DISTINCT subject FROM claims WHERE subject > ? ORDER BY subject LIMIT ?')
-
-  const countConfirmed = db.prepare(
-    `SELECT count(DISTINCT claims.subject) AS n FROM paths JOIN claims ON claims.report = paths.report
-     WHERE paths.friend = ? AND claims.ban = 1
-       AND EXISTS (SELECT 1 FROM claims AS ours WHERE ours.subject = claims.subject AND ours.own > 0 AND ours.ban = 1)`
-  )
-  const countDisputed = db.prepare(
-    `SELECT count(DISTINCT claims.subject) AS n FROM paths JOIN claims ON claims.report = paths.report
-       JOIN verdicts ON verdicts.subject = claims.subject
-     WHERE paths.friend = ? AND claims.ban = 1 AND verdicts.reason IN ('vetoed', 'allowlisted', 'own-address', 'friend-address')`
-  )
 
   const issue = db.prepare(
     `INSERT INTO meta (key, value) VALUES ('issued_at', ?)
      ON CONFLICT DO UPDATE SET value = max(excluded.value, value + 1) RETURNING value`
   )
 
-  function release(row: number): void {
-    const { live } = updateLive.get(-1, row) as { live: number }
+  /** Changes the number of registers that a report holds; with the last of them it goes. */
+  function hold(row: number, registers: number): void {
+    const { live, broughtBy } = updateLive.get(registers, row) as unknown as Held
+    quota.add(broughtBy, registers)
     if (live === 0) remove(row)
   }
 
   function remove(row: number): void {
     paths.remove(row)
-    deleteReport.run(row)
+    const { live, broughtBy } = deleteReport.get(row) as unknown as Held
+    quota.add(broughtBy, -live)
   }
 
   return {
@@ -129,9 +128,13 @@ export function createLedger(db: Database) {
 
     /**
      * Takes a verified report that is not in the ledger yet. Null, and nothing is stored, if newer reports of its origin
-     * have overwritten every register that it speaks about.
+     * have overwritten every register that it speaks about. Of `broughtBy` and `own`, one is null.
      */
-    record(signed: SignedReport, own: OwnSource | null): { row: ReportRow; subjects: Subject[] } | null {
+    record(
+      signed: SignedReport,
+      broughtBy: PeerId | null,
+      own: OwnSource | null
+    ): { row: ReportRow; subjects: Subject[] } | null {
       const { report, bytes, signature } = signed
       const digest = Buffer.from(signed.id, 'hex')
       const origin = peers.id(report.origin)
@@ -146,19 +149,31 @@ export function createLedger(db: Database) {
       }
       if (winners.length === 0) return null
       const expiresAt = winners.reduce((latest, { claim }) => Math.max(latest, claim.until), 0)
-      const inserted = insertReport.get(digest, origin, report.issuedAt, bytes, signature, expiresAt)
+      const inserted = insertReport.get(
+        digest,
+        origin,
+        report.issuedAt,
+        bytes,
+        signature,
+        expiresAt,
+        broughtBy === null ? null : peers.id(broughtBy)
+      )
       const { id: row } = inserted as { id: ReportRow }
       for (const { claim, jail, previous } of winners) {
         const ban = claim.kind === 'ban' ? 1 : 0
         const { subject, until, failures } = claim
         upsertClaim.run(subject, origin, jail, ban, until, failures, row, OWN_CODES[own ?? 'mesh'])
-        if (previous !== null) release(previous)
+        if (previous !== null) hold(previous, -1)
+        if (own !== null) ownClaims.put(claim, own)
       }
-      updateLive.get(winners.length, row)
+      hold(row, winners.length)
       return { row, subjects: [...new Set(winners.map(({ claim }) => claim.subject))] }
     },
 
     paths,
+    ownClaims,
+    /** Live claims that came in by a friend first. */
+    claimsBroughtBy: (friend: PeerId) => quota.of(peers.id(friend)),
 
     subjectsOf(row: ReportRow): Subject[] {
       return (selectSubjects.all(row) as { subject: Subject }[]).map(({ subject }) => subject)
@@ -208,17 +223,6 @@ export function createLedger(db: Database) {
       }))
     },
 
-    /** Our own live ban claims about a subject: what an unban has to lift. */
-    ownBans(subject: Subject, nowSeconds: number): { jail: string; until: number; failures: number }[] {
-      const rows = selectOwn.all(subject, nowSeconds) as { jail: number; until: number; failures: number }[]
-      return rows.map((row) => ({ ...row, jail: jails.name(row.jail) }))
-    },
-
-    /** What we have banned in one jail. */
-    ownSubjects(jail: string, nowSeconds: number): Subject[] {
-      return (selectOwnInJail.all(jails.id(jail), nowSeconds) as { subject: Subject }[]).map((row) => row.subject)
-    },
-
     /** The `issuedAt` (ms) of the next own report: now, but always later than the one before, over restarts too. */
     nextIssuedAt(now: number): number {
       return (issue.get(now) as { value: number }).value
@@ -239,15 +243,6 @@ export function createLedger(db: Database) {
       return rows.length
     },
 
-    /** Of the subjects that a friend says are banned: how many we banned ourselves, and how many we contradict. */
-    recordOf(friend: PeerId): { readonly confirmed: number; readonly disputed: number } {
-      const id = peers.id(friend)
-      return {
-        confirmed: (countConfirmed.get(id) as { n: number }).n,
-        disputed: (countDisputed.get(id) as { n: number }).n
-      }
-    },
-
     counts(): { readonly reports: number; readonly claims: number } {
       return {
         reports: (countReports.get() as { n: number }).n,
@@ -255,10 +250,27 @@ export function createLedger(db: Database) {
       }
     },
 
+    /**
+     * Forgets the peers and jails that nothing refers to any more, if there are more than `limit` names: anybody may have
+     * invented them. Reads every path; for once in a while.
+     */
+    collectNames(limit: number): void {
+      if (peers.count() + jails.count() <= limit) return
+      transaction(db, () => {
+        const used = new Set((selectOrigins.all() as { origin: number }[]).map(({ origin }) => origin))
+        paths.peersUsed(used)
+        peers.keep(used)
+        jails.keep(new Set((selectJails.all() as { jail: number }[]).map(({ jail }) => jail)))
+      })
+    },
+
+    nameCounts: () => ({ peers: peers.count(), jails: jails.count() }),
+
     /** To be called after a rollback. */
     forgetCaches(): void {
       peers.clear()
       jails.clear()
+      quota.reload()
     }
   }
 }

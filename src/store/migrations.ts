@@ -23,10 +23,12 @@ export const MIGRATIONS: readonly string[] = [
     live INTEGER NOT NULL,
     relayed INTEGER,                     -- own confidence (ppm) when last relayed; null: never
     offer BLOB,                          -- sync key of what we offer to friends; null: nothing
-    offer_via INTEGER                    -- the friend whose path that is; null: the report is our own
+    offer_via INTEGER,                   -- the friend whose path that is; null: the report is our own
+    brought_by INTEGER                   -- the friend who brought it first; null: the report is our own
   ) STRICT;
   CREATE INDEX reports_by_expiry ON reports (expires_at);
   CREATE INDEX reports_by_issue ON reports (issued_at, digest);
+  CREATE INDEX reports_own ON reports (issued_at, live) WHERE brought_by IS NULL;
 
   -- The latest path by which each friend brought a report. hops: pairs of uint32 (peer, trust in ppm), little endian.
   CREATE TABLE paths (
@@ -51,7 +53,23 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (subject, origin, jail)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX claims_by_report ON claims (report);
-  CREATE INDEX claims_own ON claims (jail, subject) WHERE own > 0;
+
+  -- What is known of our own claims beyond the register.
+  CREATE TABLE own_claims (
+    subject TEXT NOT NULL,
+    jail TEXT NOT NULL,
+    ban INTEGER NOT NULL,
+    until INTEGER NOT NULL,              -- s
+    kept INTEGER NOT NULL,               -- s
+    ends_at INTEGER NOT NULL,            -- s
+    failures INTEGER NOT NULL,
+    source TEXT NOT NULL,
+    PRIMARY KEY (subject, jail)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX own_claims_by_jail ON own_claims (jail);
+  CREATE INDEX own_claims_to_renew ON own_claims (until) WHERE ends_at > until;
+  CREATE INDEX own_claims_to_lift ON own_claims (until) WHERE kept > until;
+  CREATE INDEX own_claims_by_end ON own_claims (kept);
 
   CREATE TABLE verdicts (
     subject TEXT PRIMARY KEY,

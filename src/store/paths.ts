@@ -33,6 +33,7 @@ export function createPaths(db: Database, peers: Interned) {
   const selectAll = db.prepare('SELECT friend, hops FROM paths WHERE report = ?')
   const removeAll = db.prepare('DELETE FROM paths WHERE report = ?')
   const updateOffer = db.prepare('UPDATE reports SET offer = ?, offer_via = ? WHERE id = ?')
+  const selectPeers = db.prepare('SELECT friend, hops FROM paths')
   const selectHeld = db.prepare(
     `SELECT reports.issued_at AS issuedAt, paths.key, paths.report AS ref
      FROM paths JOIN reports ON reports.id = paths.report WHERE paths.friend = ?`
@@ -85,6 +86,18 @@ export function createPaths(db: Database, peers: Interned) {
         offered === null || offered.via === null ? null : peers.id(offered.via),
         row
       )
+    },
+
+    /** Adds the number of every peer that occurs in a path. */
+    peersUsed(used: Set<number>): void {
+      for (const { friend, hops } of selectPeers.iterate() as unknown as Iterable<{
+        friend: number
+        hops: Uint8Array
+      }>) {
+        used.add(friend)
+        const words = wordsOf(hops)
+        for (let i = 0; i < words.length; i += 2) used.add(words[i]!)
+      }
     },
 
     /** What a friend has brought. */

@@ -1,4 +1,6 @@
-/** Random CIDRs as fast-check wants them, many of them close to each other, and an independent view of them as numbers. */
+/**
+ * Random CIDRs as fast-check wants them, many of them close to each other, and an independent view of them as numbers.
+ */
 import * as fc from 'fast-check'
 import { cidrFromBytes, type Cidr } from '../../src/core/cidr.ts'
 import { PROTOCOL_LIMITS } from '../../src/core/limits.ts'

@@ -1,6 +1,7 @@
 /**
  * The flow rule as DESIGN.md writes it down, by brute force: every assignment of every vote, the whole tree computed
- * anew for each, with either exact fractions or with integer ppm that are rounded down. It shares no code with the rule.
+ * anew for each, with either exact fractions or with integer ppm that are rounded down. It shares no code with the
+ * rule.
  */
 import type { Vote } from '../../src/core/evidence.ts'
 import { wayOf, type Way } from './ways.ts'

@@ -49,6 +49,11 @@ const TABLE: readonly (readonly [what: string, votes: readonly Vote[], score: Pp
   ['a friend without trust', [vote('A 0')], 0],
   ['through a friend without trust', [vote('A 0 B 100')], 0],
   ['through a relay without trust', [vote('A 80 B 0 C 100')], 0],
+  [
+    'a way without trust says nothing about its links',
+    [vote('A 50 B 100'), vote('A 50 C 100'), vote('A 80 D 0')],
+    percent(50)
+  ],
   ['a way without trust beside a good one', [vote('A 0 C 100', 'B 80 C 80')], percent(64)],
   [
     'different statements about one link',

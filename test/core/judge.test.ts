@@ -295,6 +295,10 @@ test('the quorum is asked at each threshold', () => {
   const evidence = [ban('A 80'), ban('B 60', { jail: 'nginx' })]
   shows(decide(evidence, { ...strict, quorum: 2 }), { accepted: true, threshold: percent(90), score: percent(92) })
   shows(decide(evidence, { ...strict, quorum: 3 }), { accepted: false, reason: 'below-quorum' })
+  shows(decide([ban('A 80'), ban('B 75', { jail: 'nginx' })], { ...strict, quorum: 3 }), {
+    reason: 'below-quorum',
+    threshold: percent(80)
+  })
 })
 
 test('the strongest evidence names the jail, and the policy maps it to a local one', () => {

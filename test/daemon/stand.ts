@@ -31,7 +31,7 @@ export function trusting({ id }: Peer, percent: number): Friend {
   return { id, name: id.slice(-4), trust: percent * 10_000, observe: false, paused: false, jails: ['*'], addresses: [] }
 }
 
-export function createStand(list: readonly Friend[], limits: { queue?: number } = {}) {
+export function createStand(list: readonly Friend[], limits: { queue?: number; claimsPerFriend?: number } = {}) {
   const opened = openDatabase(':memory:')
   assert(opened.ok)
   const db = opened.value
@@ -67,7 +67,7 @@ export function createStand(list: readonly Friend[], limits: { queue?: number } 
     friends,
     self: self.id,
     network: NETWORK,
-    limits: () => ({ queue: limits.queue ?? 100, maxHops: 6 }),
+    limits: () => ({ queue: 100, maxHops: 6, claimsPerFriend: 1000, ...limits }),
     offers,
     now,
     admit: () => true,

@@ -50,7 +50,8 @@ test('Bans, unbans and queries of a real server.', { skip }, async (t) => {
   deepEqual(await client.banTime('mesh'), FINE(600))
   deepEqual(await client.unban('mesh', [subject('198.51.100.1')]), FINE(0))
   deepEqual(await client.unban('mesh', subjects.slice(1)), FINE(3))
-  deepEqual([...((await client.banned('mesh')) as { value: Map<string, unknown> }).value.keys()], ['203.0.113.7'])
+  const left = await client.banned('mesh')
+  deepEqual(left.ok && [...left.value.keys()], ['203.0.113.7'])
   // An absent CIDR takes along what is in it.
   deepEqual(await client.unban('mesh', [subject('203.0.113.0/24')]), FINE(1))
 

@@ -24,6 +24,8 @@ export interface Fail2banServer {
   /** fail2ban's configuration in it: `action.d`, `filter.d`, `jail.d`, `jail.local`. */
   readonly config: string
   readonly socket: string
+  /** The path of its database. */
+  readonly database: string
   /** fail2ban-client; fails the test unless the exit code is 0. */
   client(...command: string[]): Promise<string>
   /** Returns when the jails answer. */
@@ -114,6 +116,7 @@ export function prepareFail2ban(t: TestContext, { jails, namespace }: ServerOpti
     dir,
     config,
     socket,
+    database,
     client,
     stop,
     log,

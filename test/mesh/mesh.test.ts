@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id'
 import { until } from '../support/until.ts'
-import { build, bytes, identity, ready, start } from './nodes.ts'
+import { build, bytes, identity, pair, ready, start } from './nodes.ts'
 
 test('started and stopped five times, with friends, lookups and dials under way, a node leaves nothing behind', async () => {
   const before = process.getActiveResourcesInfo().length
@@ -73,4 +73,13 @@ test('strangers are forgotten before the peer store grows over its limit', async
   }
   await until(async () => (await a.mesh.libp2p.peerStore.all()).length <= limits.knownPeers, 'the sweep')
   assert.ok(await a.mesh.libp2p.peerStore.has(b.mesh.libp2p.peerId))
+})
+
+test('a stream asked for in the turn in which its connection ends is an error, and not the end of the process', async (t) => {
+  const [a, b] = await pair(t)
+  const [connection] = a.mesh.libp2p.getConnections(peerIdFromString(b.id))
+  const stream = connection!.newStream('/ipfs/ping/1.0.0')
+  connection!.abort(new Error('ended by the test'))
+  await assert.rejects(stream)
+  await ready(a, b)
 })

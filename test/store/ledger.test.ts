@@ -34,7 +34,7 @@ function signed(issuedAt: number, claims: readonly Claim[], origin = ALICE): Sig
 test('a recorded report is found again, with its bytes as they came and the claims that it holds', () => {
   const ledger = open()
   const report = signed(1, [claim(), claim({ subject: OTHER_HOST })])
-  const recorded = ledger.record(report, null)!
+  const recorded = ledger.record(report, BOB, null)!
   assert.deepEqual(recorded.subjects, [ONE_HOST, OTHER_HOST])
   assert.deepEqual({ ...ledger.find(report.id) }, { id: report.id, row: recorded.row, origin: ALICE, relayed: null })
   assert.deepEqual(Buffer.from(ledger.envelopeOf(recorded.row)!.bytes), report.bytes)
@@ -47,7 +47,7 @@ test('a recorded report is found again, with its bytes as they came and the clai
 
 test('a ban is not live any more in the second in which it ends', () => {
   const ledger = open()
-  ledger.record(signed(1, [claim({ until: 2000 })]), null)
+  ledger.record(signed(1, [claim({ until: 2000 })]), BOB, null)
   assert.equal(ledger.bans(ONE_HOST, 1999).length, 1)
   assert.equal(ledger.bans(ONE_HOST, 2000).length, 0)
 })
@@ -55,11 +55,11 @@ test('a ban is not live any more in the second in which it ends', () => {
 test('a newer report of the same origin overwrites the register, and the older report goes with its last register', () => {
   const ledger = open()
   const both = signed(1, [claim(), claim({ subject: OTHER_HOST })])
-  ledger.record(both, null)
-  ledger.record(signed(2, [claim({ until: 3000 })]), null)
+  ledger.record(both, BOB, null)
+  ledger.record(signed(2, [claim({ until: 3000 })]), BOB, null)
   assert.equal(ledger.bans(ONE_HOST, 0)[0]?.until, 3000)
   assert.notEqual(ledger.find(both.id), null)
-  ledger.record(signed(3, [claim({ subject: OTHER_HOST, until: 3000 })]), null)
+  ledger.record(signed(3, [claim({ subject: OTHER_HOST, until: 3000 })]), BOB, null)
   assert.equal(ledger.find(both.id), null)
   assert.deepEqual(ledger.counts(), { reports: 2, claims: 2 })
 })
@@ -67,24 +67,24 @@ test('a newer report of the same origin overwrites the register, and the older r
 test('a late copy of a lifted ban does not bring it back', () => {
   const ledger = open()
   const ban = signed(1, [claim()])
-  ledger.record(ban, null)
-  ledger.record(signed(2, [claim({ kind: 'unban' })]), null)
+  ledger.record(ban, BOB, null)
+  ledger.record(signed(2, [claim({ kind: 'unban' })]), BOB, null)
   assert.equal(ledger.bans(ONE_HOST, 0).length, 0)
-  assert.equal(ledger.record(ban, null), null)
+  assert.equal(ledger.record(ban, BOB, null), null)
   assert.equal(ledger.bans(ONE_HOST, 0).length, 0)
 })
 
 test('one origin cannot touch the register of another, nor one jail that of another', () => {
   const ledger = open()
-  ledger.record(signed(1, [claim()]), null)
-  ledger.record(signed(2, [claim({ kind: 'unban' })], BOB), null)
-  ledger.record(signed(2, [claim({ kind: 'unban', jail: 'nginx' })]), null)
+  ledger.record(signed(1, [claim()]), BOB, null)
+  ledger.record(signed(2, [claim({ kind: 'unban' })], BOB), BOB, null)
+  ledger.record(signed(2, [claim({ kind: 'unban', jail: 'nginx' })]), BOB, null)
   assert.equal(ledger.bans(ONE_HOST, 0).length, 1)
 })
 
 test("a friend's latest path replaces its earlier one, and the same path again is no news", () => {
   const ledger = open()
-  const { row } = ledger.record(signed(1, [claim()]), null)!
+  const { row } = ledger.record(signed(1, [claim()]), BOB, null)!
   assert.equal(ledger.paths.put(row, { friend: BOB, hops: [{ peer: BOB, trust: 800_000 }] }, KEY), true)
   assert.equal(ledger.paths.put(row, { friend: BOB, hops: [{ peer: BOB, trust: 800_000 }] }, KEY), false)
   assert.equal(ledger.paths.put(row, { friend: BOB, hops: [{ peer: BOB, trust: 500_000 }] }, KEY), true)
@@ -98,8 +98,8 @@ test("a friend's latest path replaces its earlier one, and the same path again i
 
 test('expiry takes reports whose last claim has ended, and nothing else', () => {
   const ledger = open()
-  ledger.record(signed(1, [claim({ until: 1000 }), claim({ until: 3000, subject: OTHER_HOST })]), null)
-  ledger.record(signed(2, [claim({ until: 1000, jail: 'nginx' })]), null)
+  ledger.record(signed(1, [claim({ until: 1000 }), claim({ until: 3000, subject: OTHER_HOST })]), BOB, null)
+  ledger.record(signed(2, [claim({ until: 1000, jail: 'nginx' })]), BOB, null)
   assert.equal(ledger.expire(1000, 10), 1)
   assert.deepEqual(ledger.counts(), { reports: 1, claims: 2 })
   assert.equal(ledger.expire(3000, 10), 1)
@@ -108,8 +108,8 @@ test('expiry takes reports whose last claim has ended, and nothing else', () => 
 
 test('our own bans are told apart by who made them, and a lift ends them', () => {
   const ledger = open()
-  ledger.record(signed(1, [claim({ jail: 'manual' })]), 'command')
-  ledger.record(signed(2, [claim()]), 'fail2ban')
+  ledger.record(signed(1, [claim({ jail: 'manual' })]), null, 'command')
+  ledger.record(signed(2, [claim()]), null, 'fail2ban')
   assert.deepEqual(
     ledger.bans(ONE_HOST, 0).map(({ jail, own }) => [jail, own]),
     [
@@ -117,9 +117,32 @@ test('our own bans are told apart by who made them, and a lift ends them', () =>
       ['sshd', 'fail2ban']
     ]
   )
-  assert.equal(ledger.ownBans(ONE_HOST, 0).length, 2)
-  ledger.record(signed(3, [claim({ kind: 'unban' })]), 'fail2ban')
-  assert.deepEqual(ledger.ownBans(ONE_HOST, 0), [{ jail: 'manual', until: 2000, failures: 3 }])
+  assert.equal(ledger.ownClaims.bans(ONE_HOST, 0).length, 2)
+  ledger.record(signed(3, [claim({ kind: 'unban' })]), null, 'fail2ban')
+  assert.deepEqual(
+    ledger.ownClaims.bans(ONE_HOST, 0).map(({ jail, kept }) => [jail, kept]),
+    [['manual', 2000]]
+  )
+})
+
+test('names that nothing refers to are forgotten when there are many, and those in use stay', () => {
+  const ledger = open()
+  const { row } = ledger.record(signed(1, [claim({ until: 3000 })]), BOB, null)!
+  const hops = [
+    { peer: CAROL, trust: 5 },
+    { peer: BOB, trust: 6 }
+  ]
+  ledger.paths.put(row, { friend: BOB, hops }, KEY)
+  for (let i = 0; i < 20; i++) {
+    ledger.record(signed(i, [claim({ jail: `jail${i}` })], `invented${i}` as PeerId), BOB, null)
+  }
+  ledger.expire(2000, 100)
+  const before = ledger.bans(ONE_HOST, 0)
+  ledger.collectNames(44)
+  assert.deepEqual(ledger.nameCounts(), { peers: 23, jails: 21 })
+  ledger.collectNames(43)
+  assert.deepEqual(ledger.nameCounts(), { peers: 3, jails: 1 })
+  assert.deepEqual(ledger.bans(ONE_HOST, 0), before)
 })
 
 test('issuedAt follows the clock but never repeats or goes back', () => {
@@ -145,7 +168,7 @@ test('in whatever order reports arrive, and however often, the ledger ends with 
   })
   const state = (reports: readonly SignedReport[]) => {
     const ledger = open()
-    for (const report of reports) if (ledger.find(report.id) === null) ledger.record(report, null)
+    for (const report of reports) if (ledger.find(report.id) === null) ledger.record(report, BOB, null)
     const bans = [ONE_HOST, OTHER_HOST].map((subject) =>
       ledger
         .bans(subject, 0)

@@ -11,8 +11,7 @@ export function explainHook(fate: Result<HookFate, HookFailure>): Outcome {
   if (reason === 'no-config') return failed(2, reason, 'there is no config', 'banmesh status says more')
   if (reason === 'unreadable-config') return failed(2, reason, "the config can't be read", 'banmesh status says why')
   if (reason === 'spool-full' || reason === 'spool-unusable') {
-    return failed(1, reason, `the event is lost: the daemon is down, and its spool can't take it (${reason})`)
+    return failed(1, reason, `the event is lost: the spool can't take it (${reason}), and the daemon does not answer`)
   }
-  if (reason === 'refused-by-daemon') return failed(1, reason, 'the daemon refused the event', 'its log says why')
   return failed(2, reason, `not an event of fail2ban (${reason})`, USAGE)
 }
