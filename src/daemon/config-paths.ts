@@ -88,11 +88,12 @@ function scanLines(text: string): Named | null {
   for (const line of text.split(/\r?\n/)) {
     if (/^[ \t]*(#|$)/.test(line)) continue
     if (line === '---' && !begun) continue
-    begun = true
     if (/^( |- |-$)/.test(line)) {
-      if (ours) return null
+      // Before any key, it is the top level itself that is indented.
+      if (ours || !begun) return null
       continue
     }
+    begun = true
     const [, key, value = ''] = /^([A-Za-z]\w*):(?:[ \t]+(.*))?$/.exec(line) ?? []
     if (key === undefined) return null
     ours = key === 'control' || key === 'dataDir'

@@ -41,6 +41,9 @@ export interface ClientHandoffOptions {
   readonly compareMs?: number
 }
 
+/** After these, nothing was carried out. */
+const NOT_DONE: ReadonlySet<ClientRefusal> = new Set(['no-client', 'unreachable', 'denied', 'unknown-jail'])
+
 export function createClientHandoff(options: ClientHandoffOptions): Handoff {
   const { client, jail, outbox, wanted, instance, now, schedule, compareMs = CLIENT_HANDOFF.compareMs } = options
   /** What we handed over, and when (Unix seconds). */
@@ -51,7 +54,15 @@ export function createClientHandoff(options: ClientHandoffOptions): Handoff {
   let life: JailLife | null = null
   let banTimeSeconds = 0
   let isIgnored = ignoring([])
+  /** The server that answered the last comparison. */
+  let compared: string | null = null
   let compareAt = Number.NEGATIVE_INFINITY
+
+  /** What is missing now is nobody's judgement, and is to be made good at once. */
+  function compareAnew(): void {
+    life = null
+    compareAt = Number.NEGATIVE_INFINITY
+  }
 
   async function ban(subjects: readonly Cidr[]): Promise<Result<void, ClientRefusal>> {
     const wantedOnes = subjects.filter((subject) => !isIgnored(subject))
@@ -59,8 +70,8 @@ export function createClientHandoff(options: ClientHandoffOptions): Handoff {
     const nowSeconds = Math.floor(now() / 1000)
     const result = await client.ban(jail, wantedOnes)
     if (!result.ok) {
-      // Nobody knows how many were banned: the jail's count says nothing until the next comparison.
-      life = null
+      // Perhaps some were banned: what the jail counts says nothing now.
+      if (!NOT_DONE.has(result.reason)) compareAnew()
       return result
     }
     life?.grow(result.value, wantedOnes)
@@ -82,9 +93,8 @@ export function createClientHandoff(options: ClientHandoffOptions): Handoff {
       repairs.unban.delete(subject)
     }
     if (subjects.some((subject) => subject.includes('/'))) {
-      // fail2ban may have taken along addresses in it: what is missing now says nothing, and is to be made good at once.
-      life = null
-      compareAt = Number.NEGATIVE_INFINITY
+      // fail2ban may have taken along addresses in it.
+      compareAnew()
     }
     return ok(undefined)
   }
@@ -134,6 +144,7 @@ export function createClientHandoff(options: ClientHandoffOptions): Handoff {
       nowSeconds
     })
     life = lifeNow
+    compared = seen
     for (const subject of [...result.veto, ...result.forget]) handed.delete(subject)
     repairs.ban = new Set(result.ban)
     repairs.unban = new Set(result.unban)
@@ -144,8 +155,8 @@ export function createClientHandoff(options: ClientHandoffOptions): Handoff {
   }
 
   function isTimeToCompare(): boolean {
-    const seen = instance()
-    if (seen !== null && life !== null && seen !== life.instance) return true
+    const current = instance()
+    if (current !== null && current !== compared) return true
     // Also if the clock was set back.
     return now() >= compareAt || now() < compareAt - compareMs
   }

@@ -73,8 +73,10 @@ export function createLinks(options: LinksOptions): Links {
     if (connection === undefined) return unlink(id)
     try {
       const stream = await connection.newStream(protocols, { signal: AbortSignal.timeout(options.streamTimeoutMs) })
-      if (links.get(id) === entry) hand(id, entry, stream, connection)
-      else stream.abort(new Error('no longer wanted'))
+      if (links.get(id) !== entry) stream.abort(new Error('no longer wanted'))
+      // It may have ended already: libp2p hands it out some turns after it was opened.
+      else if (isWritable(stream)) hand(id, entry, stream, connection)
+      else later(id, entry)
     } catch {
       later(id, entry)
     }
@@ -86,7 +88,14 @@ export function createLinks(options: LinksOptions): Links {
     stream.addEventListener('close', () => lost(id, entry, stream), { once: true })
     // gossipsub never writes on a stream that the other side has opened: if that end is closed, the friend has dropped us.
     stream.addEventListener('remoteCloseWrite', () => stream.abort(new Error('closed by the friend')), { once: true })
+    // Should gossipsub not take it, because it still has an old one, it forgets the peer, and both sides begin again.
+    entry.retry = setTimeout(() => {
+      void topology?.onDisconnect?.(entry.peer)
+      stream.abort(new Error('not taken by gossipsub'))
+    }, options.streamTimeoutMs)
     const take = async (): Promise<Stream> => {
+      if (!isWritable(stream)) throw new Error('the stream has ended')
+      clearTimeout(entry.retry)
       entry.taken = true
       setImmediate(() => changed(id))
       return stream
@@ -113,7 +122,7 @@ export function createLinks(options: LinksOptions): Links {
   /** An inbound stream has ended. gossipsub forgets a peer for that, and then closes our half of our own stream. */
   function checkHealth(id: PeerId): void {
     const stream = links.get(id)?.stream
-    if (stream !== undefined && stream.writeStatus !== 'writable') stream.abort(new Error('dropped by gossipsub'))
+    if (stream !== undefined && !isWritable(stream)) stream.abort(new Error('dropped by gossipsub'))
   }
 
   function handled(handler: StreamHandler): StreamHandler {
@@ -153,7 +162,7 @@ export function createLinks(options: LinksOptions): Links {
     state(peer) {
       const found = links.get(peer)
       if (found === undefined) return 'none'
-      return found.taken && found.stream?.writeStatus === 'writable' ? 'open' : 'closed'
+      return found.taken && found.stream !== undefined && isWritable(found.stream) ? 'open' : 'closed'
     },
     settled(peer) {
       const found = links.get(peer)
@@ -166,6 +175,10 @@ export function createLinks(options: LinksOptions): Links {
       for (const id of links.keys()) unlink(id)
     }
   }
+}
+
+function isWritable({ status, writeStatus }: Stream): boolean {
+  return status === 'open' && writeStatus === 'writable'
 }
 
 /** The connection as it is, but for the way in which streams are opened on it. */

@@ -55,19 +55,23 @@ export function createSync({ network, self, streams, ports, ended, ...options }:
     return outcome
 
     async function start(): Promise<SyncOutcome> {
-      let result: SyncOutcome
-      try {
-        const stream = await open(AbortSignal.any([opening.signal, AbortSignal.timeout(limits.openMs)]))
-        const { outcome: told, end: endNow } = runSession(stream, { role, friend, ports, limits })
-        end = endNow
-        if (opening.signal.aborted) endNow(opening.signal.reason as SyncEnd)
-        result = await told
-      } catch {
-        result = endedBefore(opening.signal.aborted ? (opening.signal.reason as SyncEnd) : 'unreachable')
-      }
+      const result = await converse()
       if (running.get(friend) === session) running.delete(friend)
       ended(friend, result)
       return result
+    }
+
+    async function converse(): Promise<SyncOutcome> {
+      let stream: Stream
+      try {
+        stream = await open(AbortSignal.any([opening.signal, AbortSignal.timeout(limits.openMs)]))
+      } catch {
+        return endedBefore(opening.signal.aborted ? (opening.signal.reason as SyncEnd) : 'unreachable')
+      }
+      const { outcome: told, end: endNow } = runSession(stream, { role, friend, ports, limits })
+      end = endNow
+      if (opening.signal.aborted) endNow(opening.signal.reason as SyncEnd)
+      return told
     }
   }
 

@@ -86,6 +86,7 @@ test('what is not plain is left to the parser', () => {
     '# c\n{ control: /c }',
     '{ control: /c }',
     '\tcontrol: /c',
+    '  control: /c',
     '\uFEFFcontrol: /c',
     'network: a\n---\ncontrol: /c',
     '{"control": 5}',

@@ -244,11 +244,13 @@ test('A query that fails vetoes nothing and lifts nothing, whichever it is (bug 
   const vetoes: string[] = []
   let failing = ''
   let ahead = 0
+  let everBanned = 0
   const listed = new Map<string, { since: number; until: number }>()
   const query = (name: string, value: unknown) => async () => (failing === name ? refuse('failed') : ok(value))
   const client = {
     ban: async (_jail: string, subjects: readonly string[]) => {
       for (const subject of subjects) listed.set(subject, { since: 0, until: 0 })
+      everBanned += subjects.length
       return ok(subjects.length)
     },
     unban: async (_jail: string, subjects: readonly string[]) => {
@@ -256,7 +258,7 @@ test('A query that fails vetoes nothing and lifts nothing, whichever it is (bug 
       return ok(subjects.length)
     },
     banned: query('banned', listed),
-    everBanned: query('everBanned', 1),
+    everBanned: async () => (failing === 'everBanned' ? refuse('failed') : ok(everBanned)),
     banTime: query('banTime', 3600),
     ignored: query('ignored', [])
   } as unknown as Fail2banClient

@@ -2,15 +2,15 @@ import { test } from 'node:test'
 import { multiaddr } from '@multiformats/multiaddr'
 import { build, identity, view } from '/work/main/test/mesh/nodes.ts'
 import { setTimeout as delay } from 'node:timers/promises'
-for (let k=0;k<12;k++) test('x', async (t) => {const lines: any[]=[];const console={log:(...a: any[])=>lines.push(a.join(' '))};
+for (let k=0;k<12;k++) test('x', async (t) => {const lines: any[]=[]; const console={log:(...a: any[])=>lines.push(a.join(' '))};
     const [low, high] = [await identity(), await identity()]
     const a = await build({ friends: [{ id: high.id, addresses: [] }], limits: { surplusAfterMs: 50 } }, low)
     const b = await build({ friends: [{ id: low.id, addresses: [] }], limits: { surplusAfterMs: 50 } }, high)
-    const t0 = performance.now()
+    const t0 = 0; lines.push('a '+low.id.slice(-4)+' b '+high.id.slice(-4))
     for (const [n, { mesh }] of [a, b].entries()) {
       t.after(() => mesh.stop())
       await mesh.start()
-      for (const e of ['connection:open', 'connection:close'] as const) mesh.libp2p.addEventListener(e, ({detail}) => console.log((performance.now()-t0)|0, 'ab'[n], e, detail.direction, detail.id, detail.remoteAddr.toString().slice(0,30)))
+      for (const e of ['connection:open', 'connection:close','peer:identify'] as const) mesh.libp2p.addEventListener(e, ({detail}) => console.log((performance.now()-t0)|0, 'ab'[n], e, (detail.connection??detail).direction, (detail.connection??detail).id))
     }
     const dial = (node: any, other: any) =>
       node.mesh.libp2p.dial(other.mesh.addresses().map(multiaddr), { force: true })
