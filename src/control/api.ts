@@ -45,6 +45,8 @@ export interface Status {
   readonly handoff: { readonly log: HandoffView | null; readonly fail2ban: HandoffView | null }
   /** Transfers between friends that are under way. */
   readonly sync: readonly SyncView[]
+  /** Reports of friends that were not taken since the start, by reason. */
+  readonly refused: Readonly<Record<string, number>>
   readonly lastError: string | null
 }
 

@@ -59,7 +59,7 @@ function childOf(parent: Place, peer: PeerId, product: Ppm): Place {
 /** Computes all values below and at a place, from the leaves up. */
 export function settle(place: Place): Ppm {
   if (place.children !== null) for (const child of place.children.values()) place.values[child.slot] = settle(child)
-  return (place.value = noisyOr(place.values, place.cap))
+  return (place.value = valueOf(place))
 }
 
 /**
@@ -68,9 +68,14 @@ export function settle(place: Place): Ppm {
 export function sit(at: Place, weight: Ppm): void {
   at.values[0] = weight
   for (let place: Place | null = at; place !== null; place = place.parent) {
-    const value = noisyOr(place.values, place.cap)
+    const value = valueOf(place)
     if (value === place.value) return
     place.value = value
     if (place.parent !== null) place.parent.values[place.slot] = value
   }
+}
+
+/** From its own vote, which is never above its cap, and its children's values. */
+function valueOf({ values, cap }: Place): Ppm {
+  return values.length === 1 ? values[0]! : noisyOr(values, cap)
 }

@@ -23,12 +23,13 @@ export function lockOf(path: string): string {
 /** Hands the file's text to `edit` and writes what it returns; what `edit` refuses is passed on and nothing is written. */
 export async function editConfigFile<Reason extends string>(
   path: string,
-  edit: (text: string) => Result<string, Reason>
+  edit: (text: string) => Result<string, Reason>,
+  lockWaitMs = LOCK_WAIT_MS
 ): Promise<Result<void, Reason | WriteRefusal>> {
   const file = await realpath(path).catch(() => null)
   if (file === null) return refuse('unreadable')
   const lock = lockOf(file)
-  const handle = await openLock(lock)
+  const handle = await openLock(lock, lockWaitMs)
   if (typeof handle === 'string') return refuse(handle)
   try {
     const result = await writeEdited(file, handle, edit)
@@ -68,13 +69,13 @@ async function writeEdited<Reason extends string>(
   return ok(undefined)
 }
 
-async function openLock(lock: string): Promise<FileHandle | 'locked' | 'not-writable'> {
+async function openLock(lock: string, waitMs: number): Promise<FileHandle | 'locked' | 'not-writable'> {
   for (let waited = 0; ; waited += LOCK_POLL_MS) {
     try {
       return await open(lock, 'wx', 0o600)
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') return 'not-writable'
-      if (waited >= LOCK_WAIT_MS) return 'locked'
+      if (waited >= waitMs) return 'locked'
       await delay(LOCK_POLL_MS)
     }
   }

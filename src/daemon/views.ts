@@ -99,6 +99,7 @@ export function createViews(options: ViewOptions): Views {
         verdicts: verdicts.counts(),
         handoff: options.handoff(),
         sync: options.sync(),
+        refused: Object.fromEntries(counters.refused()),
         lastError: options.lastError()
       }
     },

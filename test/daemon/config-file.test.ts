@@ -90,7 +90,7 @@ test('edits at the same time come one after the other, and none is lost', async 
 test('a lock is waited for, and not for ever', async (t) => {
   const file = createFile(t, '')
   writeFileSync(lockOf(file), '')
-  assert.deepEqual(await editConfigFile(file, append('web: false')), { ok: false, reason: 'locked' })
+  assert.deepEqual(await editConfigFile(file, append('web: false'), 50), { ok: false, reason: 'locked' })
   const edited = editConfigFile(file, append('web: false'))
   await delay(0)
   unlinkSync(lockOf(file))

@@ -168,11 +168,17 @@ test('if both open a session at the same time, that of the smaller peer ID goes 
 
 test('while a session is under way a second one is refused, by oneself and by the friend', async (t) => {
   const gate = Promise.withResolvers<void>()
-  const ingest = () => gate.promise.then(() => ({ ok: true }))
+  let arrived = 0
+  const ingest = async () => {
+    arrived++
+    await gate.promise
+    return { ok: true }
+  }
   const [a, b] = await pair(t, { own: range(0, 10) }, { ports: { ingest } })
   const first = a.sync.sync(b.id)
   assert.equal(reasonOf(await a.sync.sync(b.id)), 'busy')
-  await until(async () => reasonOf(await b.sync.sync(a.id)) === 'busy', 'the other side to be busy')
+  await until(() => arrived > 0, 'the session to be under way')
+  assert.equal(reasonOf(await b.sync.sync(a.id)), 'busy')
   const third = lpStream(await a.libp2p.dialProtocol(b.libp2p.peerId, PROTOCOL))
   assert.deepEqual(decodeFrame((await third.read()).subarray(), 1), { type: 'busy' })
   third.unwrap().abort(new Error('done'))
@@ -271,6 +277,7 @@ test('a session that breaks off keeps what came, and the next one brings only th
   for (const end of [broken, other.outcome]) assert.ok(['connection-lost', 'cut-short'].includes(reasonOf(end)!))
   assert.equal(names.size, 1000)
   left = Infinity
+  await until(() => a.libp2p.getConnections().length === 0, 'the old connection to be gone')
   await connect(a, b)
   const rest = await a.sync.sync(b.id)
   assert.deepEqual([rest.kind, rest.sent, names.size], ['done', 2000, 3000])

@@ -40,7 +40,8 @@ export function createAttacker(namespace: Namespace): Attacker {
     async connect(target) {
       const { status, stderr } = await run(patient(['bash', '-c', 'exec 3<>"/dev/tcp/$0/22"', target]))
       if (status === 0) return 'open'
-      if (stderr.includes('refused')) return 'refused'
+      // Reset: the ban came between the attacker's first packet and its second.
+      if (/refused|reset by peer/.test(stderr)) return 'refused'
       if (status === 124) return 'no answer'
       throw new Error(`connecting to ${target}: exit status ${status}, ${stderr}`)
     }

@@ -132,7 +132,8 @@ function createNode({ name, dir, id }: { name: string; dir: string; id: string }
   async function end(signal: NodeJS.Signals): Promise<void> {
     if (child === null || child.exitCode !== null || child.signalCode !== null) return
     const ended = once(child, 'exit')
-    child.kill(signal)
+    // The whole group: faketime is a parent of the daemon.
+    process.kill(-child.pid!, signal)
     await ended
   }
 
@@ -145,7 +146,7 @@ function createNode({ name, dir, id }: { name: string; dir: string; id: string }
       const log = openSync(join(dir, 'daemon.log'), 'a')
       const command = [process.execPath, MAIN, '--config', join(dir, 'banmesh.yaml'), 'run']
       const [program, ...args] = node.faketime === undefined ? command : ['faketime', '-f', node.faketime, ...command]
-      child = spawn(program!, args, { stdio: ['ignore', log, log] })
+      child = spawn(program!, args, { stdio: ['ignore', log, log], detached: true })
       closeSync(log)
       await until(
         async () => {
