@@ -45,7 +45,7 @@ export interface ControlPort {
   hook(event: HookEvent): Promise<Answer<Record<string, never>>>
 }
 
-export type ListenRefusal = 'already-running' | 'not-writable'
+type ListenRefusal = 'already-running' | 'not-writable'
 
 /** Requests are small; a body over this is refused with 413. */
 const BODY_BYTES = 64 * 1024

@@ -2,7 +2,7 @@
 import type { PeerId } from '../core/report.ts'
 import type { Outcome, Refusal } from './outcome.ts'
 
-export interface FriendCount {
+interface FriendCount {
   /** Envelopes that it brought. */
   readonly reports: number
   /** Of these, new and taken. */

@@ -128,8 +128,7 @@ export function createSyncing(options: SyncingOptions): Syncing {
       plan.failures = kind === 'done' ? 0 : plan.failures + 1
       schedule(id, plan, kind === 'done' ? INTERVAL_MS * (0.5 + random()) : delayMs(plan.failures - 1, random()))
     },
-    view: () =>
-      [...plans].flatMap(([id, plan]) => (plan.progress === null ? [] : [{ friend: id as string, ...plan.progress }])),
+    view: () => [...plans].flatMap(([id, plan]) => (plan.progress === null ? [] : [{ friend: id, ...plan.progress }])),
     stop() {
       for (const { timer } of plans.values()) clearTimeout(timer)
       plans.clear()

@@ -70,9 +70,9 @@ export function createFriends(options: FriendsOptions): Friends {
     }
   }
 
-  /** Until the time is over (null: for ever), the friend connects or disconnects, or is removed. */
+  /** Until the time is over (null: while it is connected), the friend connects or disconnects, or is removed. */
   function pause(friend: Friend, ms: number | null): Promise<void> {
-    if (friend.end.signal.aborted) return Promise.resolve()
+    if (friend.end.signal.aborted || (ms === null && !isConnected(friend))) return Promise.resolve()
     return new Promise((resolve) => {
       const timer = ms === null ? undefined : setTimeout(resolve, ms)
       friend.wake = () => {

@@ -84,7 +84,9 @@ type GateMethods =
 /** What an address costs its owner to have: an IPv4 address, an IPv6 /64; for a name, the name. */
 export function hostOf(address: Multiaddr): string {
   const host = address.getComponents().find(({ name }) => HOST_COMPONENTS.has(name))?.value ?? ''
-  return (host.includes(':') ? parseCidr(`${host}/64`) : parseCidr(host)) ?? host
+  // First folds v4-mapped IPv6, which would all be one /64.
+  const folded = parseCidr(host) ?? host
+  return (folded.includes(':') && parseCidr(`${folded}/64`)) || folded
 }
 
 const HOST_COMPONENTS = new Set(['ip4', 'ip6', 'dns', 'dns4', 'dns6'])

@@ -105,7 +105,7 @@ export function runSession(stream: Stream, options: DialogueOptions): Session {
     // The duplex takes in whatever arrives, without bound: this listener comes before it, and is the bound.
     stream.addEventListener('message', ({ data }) => {
       unread += data.byteLength
-      
+      if (unread > limits.unreadBytes) fail('flood')
     })
     const duplex = messageStreamToDuplex(stream)
     const created = await guarded(() => createDialogue(options))

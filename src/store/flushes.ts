@@ -1,7 +1,7 @@
 /** fail2ban's flushes that are not explained yet (src/fail2ban/events.ts), kept over a restart of ours. */
 import { transaction, type Database } from './database.ts'
 
-export interface Flush {
+interface Flush {
   readonly jail: string
   /** Unix ms. */
   readonly at: number

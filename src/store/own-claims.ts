@@ -24,8 +24,6 @@ export interface OwnClaim {
   readonly source: 'command' | 'fail2ban'
 }
 
-export type OwnClaims = ReturnType<typeof createOwnClaims>
-
 const COLUMNS = 'subject, jail, ban, until, kept, ends_at AS endsAt, failures, source'
 
 type Row = Omit<OwnClaim, 'kind'> & { readonly ban: number }

@@ -22,8 +22,6 @@ export interface SyncItem {
   readonly ref: number
 }
 
-export type Paths = ReturnType<typeof createPaths>
-
 export function createPaths(db: Database, peers: Interned) {
   const select = db.prepare('SELECT hops FROM paths WHERE report = ? AND friend = ?')
   const upsert = db.prepare(

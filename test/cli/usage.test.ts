@@ -49,7 +49,7 @@ test('wrong usage is exit code 2, with what is wrong and what helps', async (t) 
     [['ban'], "missing required argument 'subject'", 'banmesh --help, or banmesh COMMAND --help'],
     [
       ['list', 'x'],
-      "too many arguments for 'list'. Expected 0 arguments but got 1: x.",
+      "too many arguments for 'list'. Expected 0 arguments but got 1.",
       'banmesh --help, or banmesh COMMAND --help'
     ],
     [['--config'], "option '--config <file>' argument missing", 'banmesh --help, or banmesh COMMAND --help'],
@@ -96,7 +96,7 @@ test('an over-wide subject is refused by policy: exit code 4', async (t) => {
     assert.deepEqual(await shell.banmesh('ban', subject), {
       exit: 4,
       stdout: '',
-      stderr: stderr.replace('10.0.0.0', '10.0.0.0')
+      stderr
     })
   }
 })

@@ -192,7 +192,10 @@ test('if the ledger fails nothing is taken or relayed, the operator is told, and
   const node = stand()
   node.db.exec("CREATE TRIGGER full BEFORE INSERT ON claims BEGIN SELECT RAISE(ABORT, 'disk full'); END")
   const outcomes = await Promise.all([node.ingest(ban(bob), bob.id), node.ingest(ban(bob, {}, NOW + 1), bob.id)])
-  assert.deepEqual(outcomes, Array(2).fill({ kind: 'refused', reason: 'internal-error' }))
+  assert.deepEqual(
+    outcomes.map((outcome) => outcome.kind === 'refused' && outcome.reason),
+    ['internal-error', 'internal-error']
+  )
   assert.deepEqual(node.relayed, [])
   assert.equal(node.failures.length, 2)
   node.db.exec('DROP TRIGGER full')

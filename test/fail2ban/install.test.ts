@@ -122,9 +122,16 @@ test('The texts are plain: nothing in them is wider than a line or other than AS
     equal(/[^\n\x20-\x7e]/.test(content), false, path)
     ok(content.endsWith('\n'), path)
   }
-  ok(
-    readFileSync(new URL('../../src/fail2ban/files/filter.d/banmesh.conf', import.meta.url), 'utf8').includes(
-      '<SUBNET>'
-    )
-  )
+})
+
+test('Every shipped file is installed.', () => {
+  const shipped = readdirSync(new URL('../../src/fail2ban/files/', import.meta.url), {
+    recursive: true,
+    withFileTypes: true
+  }).filter((file) => file.isFile())
+  const installed = [...files().values()].map(({ content }) => content)
+  equal(shipped.length, installed.length)
+  for (const { parentPath, name } of shipped) {
+    ok(installed.includes(readFileSync(join(parentPath, name), 'utf8')), join(parentPath, name))
+  }
 })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id'
 import { until } from '../support/until.ts'
-import { build, bytes, identity, pair, ready, start } from './nodes.ts'
+import { build, bytes, identity, LOOPBACK, pair, ready, start } from './nodes.ts'
 
 test('started and stopped five times, with friends, lookups and dials under way, a node leaves nothing behind', async () => {
   const before = process.getActiveResourcesInfo().length
@@ -35,6 +35,11 @@ test('two nodes can not listen on one port: the second says so when it starts', 
   const b = await build({ listen })
   await assert.rejects(b.mesh.start())
   await b.mesh.stop()
+})
+
+test('an address that can not be listened on is left out as long as there is another', async (t) => {
+  const node = await start(t, { listen: [LOOPBACK, '/ip6/2001:db8::1/tcp/0'] })
+  assert.equal(node.mesh.addresses().length, 1)
 })
 
 test('announced addresses are told besides those we listen on', async (t) => {

@@ -63,7 +63,7 @@ export function createMesh(plan: MeshPlan): MeshHandle {
     mkdirSync(dir)
     const identity = createIdentity(join(dir, 'identity.key'))
     assert(identity.ok)
-    return { name, dir, id: identity.value.peerId as string, port: portOf(index) }
+    return { name, dir, id: identity.value.peerId, port: portOf(index) }
   })
   for (const { name, dir, port } of made) {
     const friends = made.filter((other) => plan.friends[name]!.includes(other.name))
