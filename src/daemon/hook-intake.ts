@@ -2,6 +2,7 @@
  * From fail2ban to the mesh: takes events of the hook and of the spool, one after the other, lets `fail2ban/events.ts`
  * say what they mean, and says so under our name. An event is acknowledged when its claims are in the ledger.
  */
+import { mkdirSync, watch, type FSWatcher } from 'node:fs'
 import type { Answer } from '../control/server.ts'
 import type { Subject } from '../core/subject.ts'
 import { decide, settle, type Decision, type ShareRules } from '../fail2ban/events.ts'
@@ -29,6 +30,9 @@ export interface HookIntake {
   take(event: HookEvent): Promise<Answer<Record<string, never>>>
   /** Takes up what the spool holds, then settles flushes whose time has come. */
   catchUp(): Promise<void>
+  /** Takes up what comes into the spool as soon as it is there. Where that fails, `catchUp` is called often enough. */
+  watch(): void
+  stop(): void
 }
 
 /** Unix seconds that no ban outlasts: the year 9999. */
@@ -40,6 +44,8 @@ export function createHookIntake(options: HookIntakeOptions): HookIntake {
   const { ours, ledger, flushes, spoolDir, now } = options
   /** Everything runs after what came before it. */
   let last: Promise<unknown> = Promise.resolve()
+  let watcher: FSWatcher | null = null
+  let drainQueued = false
 
   function inTurn<T>(work: () => Promise<T>): Promise<T> {
     const result = last.then(work)
@@ -86,7 +92,27 @@ export function createHookIntake(options: HookIntakeOptions): HookIntake {
     }
   }
 
+  function drainSoon(): void {
+    if (drainQueued) return
+    drainQueued = true
+    void inTurn(() => {
+      drainQueued = false
+      return drainSpool()
+    })
+  }
+
   return {
+    watch() {
+      try {
+        mkdirSync(spoolDir, { recursive: true, mode: 0o700 })
+        watcher = watch(spoolDir, drainSoon).on('error', () => watcher?.close())
+      } catch {
+        watcher = null
+      }
+    },
+    stop() {
+      watcher?.close()
+    },
     take: (event) =>
       inTurn(async () => {
         await drainSpool()

@@ -84,12 +84,14 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
 
   return {
     start() {
+      intake.watch()
       void run()
       // What changed while we were down: the config, the clock.
       void reviewAll()
     },
     stop() {
       stopped = true
+      intake.stop()
       clearTimeout(timer)
     },
     reviewAll
