@@ -1,7 +1,7 @@
 /** What commands need of the outside: where the config is, how to reach the daemon, the clock, the terminal. */
 import type { ApiError } from '../control/api.ts'
 import { createControlClient, type ControlAnswer, type ControlRequest } from '../control/client.ts'
-import type { Config } from '../daemon/config.ts'
+import type { Config, ConfigProblem } from '../daemon/config.ts'
 import { failed, type Failed } from './outcome.ts'
 
 /** For one answer of the daemon, which may have a large ledger to look through. */
@@ -43,14 +43,22 @@ export async function configPath(context: Context): Promise<Reply<string>> {
 export async function readConfig(context: Context): Promise<Reply<{ path: string; config: Config; notes: string[] }>> {
   const path = await configPath(context)
   if (!path.ok) return path
-  const { loadConfig, formatProblem } = await import('../daemon/config.ts')
+  const { loadConfig } = await import('../daemon/config.ts')
   const loaded = loadConfig(path.value)
-  if (!loaded.ok) {
-    const messages = loaded.errors.map((problem) => formatProblem(path.value, problem))
-    return failed(2, 'bad-config', messages)
-  }
-  const notes = loaded.warnings.map((problem) => `banmesh: warning: ${formatProblem(path.value, problem)}`)
+  if (!loaded.ok) return configFailure(path.value, loaded.errors)
+  const notes = await configWarnings(path.value, loaded.warnings)
   return { ok: true, value: { path: path.value, config: loaded.config, notes } }
+}
+
+export async function configFailure(path: string, errors: readonly ConfigProblem[]): Promise<Failed> {
+  const { formatProblem } = await import('../daemon/config.ts')
+  const messages = errors.map((problem) => formatProblem(path, problem))
+  return failed(2, 'bad-config', messages)
+}
+
+export async function configWarnings(path: string, warnings: readonly ConfigProblem[]): Promise<string[]> {
+  const { formatProblem } = await import('../daemon/config.ts')
+  return warnings.map((problem) => `banmesh: warning: ${formatProblem(path, problem)}`)
 }
 
 /** Asks the daemon whose config this is. */

@@ -180,7 +180,7 @@ export function createDialogue(options: DialogueOptions): Result<Dialogue, 'too-
   async function takeReports(envelopes: readonly Uint8Array[]): Promise<DialogueEnd | null> {
     if (!theirs.done || theyEnded) return 'unexpected-frame'
     received += envelopes.length
-
+    if (received > theirs.need) return 'too-many-reports'
     const outcomes = await Promise.all(envelopes.map((envelope) => ports.ingest(envelope, friend)))
     accepted += outcomes.filter((outcome) => outcome.ok).length
     taken++

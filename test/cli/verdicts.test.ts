@@ -165,6 +165,8 @@ test('banmesh status', async (t) => {
     claims: 6,
     verdicts: { accepted: 7, held: 8 },
     handoff: { log: { pending: 2, lastError: 'ENOSPC' }, fail2ban: null },
+    sync: [{ friend: '12D3KooWbob', sent: 1, toSend: 2, received: 30, toReceive: 400 }],
+    refused: { expired: 2, 'over-rate': 1 },
     lastError: 'the disk\u001b[2J is full'
   }
   await pretendDaemon(t, shell, { status: () => status } as never)
@@ -181,6 +183,9 @@ DHT        4 peers
 ledger     5 reports with 6 claims
 verdicts   7 banned, 8 held
 hand-off   log 2 waiting (ENOSPC); fail2ban off
+sync       12D3KooWbob: received 30 of 400 reports, sent 1 of 2
+refused    2 expired
+           1 over-rate
 last error the disk?[2J is full`
   )
   assert.deepEqual(await shell.json('status'), status)

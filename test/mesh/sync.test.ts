@@ -156,15 +156,22 @@ test('two empty nodes have nothing to say', async (t) => {
   assert.equal((await a.sync.sync(b.id)).kind, 'done')
 })
 
-test('if both open a session at the same time, that of the smaller peer ID goes on and the other one gives way', async (t) => {
-  const nodes = await pair(t, { own: range(0, 500) }, { own: range(300, 900) })
-  const [small, large] = nodes.toSorted((one, other) => (one.id < other.id ? -1 : 1)) as [Node, Node]
-  const outcomes = await Promise.all([small.sync.sync(large.id), large.sync.sync(small.id)])
-  assert.equal(reasonOf(outcomes[0]), 'done')
-  assert.ok(['busy', 'superseded'].includes(reasonOf(outcomes[1])!), reasonOf(outcomes[1]))
-  await until(() => large.outcomes.some(({ outcome }) => outcome.kind === 'done'), 'the session to end on both sides')
-  assertEqualSets(small, large)
-})
+for (const first of ['smaller', 'larger'] as const) {
+  test(`if both open a session, the ${first} peer ID a moment earlier, that of the smaller one goes on`, async (t) => {
+    const nodes = await pair(t, { own: range(0, 500) }, { own: range(300, 900) })
+    const [small, large] = nodes.toSorted((one, other) => (one.id < other.id ? -1 : 1)) as [Node, Node]
+    const sync = (one: Node, other: Node) => one.sync.sync(other.id)
+    const outcomes = await Promise.all(
+      first === 'smaller'
+        ? [sync(small, large), sync(large, small)]
+        : [sync(large, small), sync(small, large)].toReversed()
+    )
+    assert.equal(reasonOf(outcomes[0]), 'done')
+    assert.ok(['busy', 'superseded'].includes(reasonOf(outcomes[1])!), reasonOf(outcomes[1]))
+    await until(() => large.outcomes.some(({ outcome }) => outcome.kind === 'done'), 'the session to end on both sides')
+    assertEqualSets(small, large)
+  })
+}
 
 test('while a session is under way a second one is refused, by oneself and by the friend', async (t) => {
   const gate = Promise.withResolvers<void>()
@@ -235,6 +242,17 @@ test('no more is read from the ledger and sent than the window allows while the 
   assert.ok(served <= limits.windowBytes + 2 * limits.batchBytes, `${served} bytes read`)
   gate.resolve()
   assert.deepEqual([(await session).kind, received.length], ['done', 3000])
+})
+
+test('while we deal with a frame, however long, the friend is not idle', async (t) => {
+  const ingest = () => delay(250).then(() => ({ ok: true }))
+  const few = { reportsPerFrame: 5, idleMs: 200 }
+  const [a, b] = await pair(
+    t,
+    { own: range(0, 15), limits: { reportsPerFrame: 5 } },
+    { ports: { ingest }, limits: few }
+  )
+  assert.equal(reasonOf(await a.sync.sync(b.id)), 'done')
 })
 
 test('the largest envelopes pass, one that our hop made too large is left out', async (t) => {
