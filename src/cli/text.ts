@@ -37,7 +37,3 @@ export function formatUntil(until: number | null, now: number): string {
 export function formatAgo(seen: number | null, now: number): string {
   return seen === null ? 'never' : `${formatSpan(Math.floor(now / 1000) - seen)} ago`
 }
-
-export function plural(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`
-}

@@ -21,8 +21,6 @@ export interface Config extends Omit<Parsed, 'friends'> {
   readonly friends: readonly Friend[]
 }
 
-export type JailPolicy = Parsed['policy']['jails'] extends ReadonlyMap<string, infer Value> ? Value : never
-
 export interface ConfigProblem {
   /** From 1; 0 if the problem is not in a place, such as a missing file. */
   readonly line: number

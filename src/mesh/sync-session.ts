@@ -73,7 +73,7 @@ export function runSession(stream: Stream, options: DialogueOptions): Session {
     } catch (error) {
       fail(transportFailure(error))
     } finally {
-      void 0
+      clearTimeout(idle)
       clearTimeout(whole)
     }
     const counts = { ...(dialogue?.counts() ?? NOTHING), bytes }
@@ -137,7 +137,7 @@ export function runSession(stream: Stream, options: DialogueOptions): Session {
 
   async function read(frames: AsyncIterable<FrameBytes>, { take, complete }: Dialogue): Promise<void> {
     for await (const frame of frames) {
-      void 0
+      clearTimeout(idle)
       bytes += frame.byteLength
       unread -= frame.byteLength + prefixBytes(frame.byteLength)
       const end = await guarded(() => take(frame.subarray()))

@@ -4,8 +4,9 @@ import { test, type TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@libp2p/yamux'
+import { generateKeyPair } from '@libp2p/crypto/keys'
 import type { Libp2p, Stream } from '@libp2p/interface'
-import { peerIdFromString } from '@libp2p/peer-id'
+import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id'
 import { tcp } from '@libp2p/tcp'
 import { lpStream } from '@libp2p/utils'
 import { createLibp2p } from 'libp2p'
@@ -47,8 +48,11 @@ interface NodeOptions {
   readonly ports?: Partial<SyncPorts>
 }
 
-async function plainNode(t: TestContext): Promise<Libp2p> {
+async function plainNode(t: TestContext, wanted = (_id: PeerId) => true): Promise<Libp2p> {
+  let privateKey = await generateKeyPair('Ed25519')
+  while (!wanted(peerIdFromPrivateKey(privateKey).toString() as PeerId)) privateKey = await generateKeyPair('Ed25519')
   const libp2p = await createLibp2p({
+    privateKey,
     addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
     transports: [tcp()],
     connectionEncrypters: [noise()],
@@ -156,20 +160,32 @@ test('two empty nodes have nothing to say', async (t) => {
   assert.equal((await a.sync.sync(b.id)).kind, 'done')
 })
 
-for (const first of ['smaller', 'larger'] as const) {
-  test(`if both open a session, the ${first} peer ID a moment earlier, that of the smaller one goes on`, async (t) => {
-    const nodes = await pair(t, { own: range(0, 500) }, { own: range(300, 900) })
-    const [small, large] = nodes.toSorted((one, other) => (one.id < other.id ? -1 : 1)) as [Node, Node]
-    const sync = (one: Node, other: Node) => one.sync.sync(other.id)
-    const outcomes = await Promise.all(
-      first === 'smaller'
-        ? [sync(small, large), sync(large, small)]
-        : [sync(large, small), sync(small, large)].toReversed()
-    )
-    assert.equal(reasonOf(outcomes[0]), 'done')
-    assert.ok(['busy', 'superseded'].includes(reasonOf(outcomes[1])!), reasonOf(outcomes[1]))
-    await until(() => large.outcomes.some(({ outcome }) => outcome.kind === 'done'), 'the session to end on both sides')
-    assertEqualSets(small, large)
+test('if both open a session at the same time, one of the two goes on', async (t) => {
+  const [a, b] = await pair(t, { own: range(0, 500) }, { own: range(300, 900) })
+  const outcomes = await Promise.all([a.sync.sync(b.id), b.sync.sync(a.id)])
+  assert.ok(outcomes.some(({ kind }) => kind === 'done'))
+  await until(() => a.outcomes.length + b.outcomes.length >= 3, 'the session to end on both sides')
+  assertEqualSets(a, b)
+})
+
+for (const [relation, expected] of [
+  ['smaller', 'superseded'],
+  ['larger', 'busy']
+] as const) {
+  test(`a partner with the ${relation} peer ID that opens a session while we do: ${expected}`, async (t) => {
+    const node = await start(t)
+    const partner = await plainNode(t, (id) => id < node.id === (relation === 'smaller'))
+    const silent = Promise.withResolvers<Stream>()
+    await partner.handle(PROTOCOL, (stream) => silent.resolve(stream))
+    await node.libp2p.dial(partner.getMultiaddrs())
+    const session = node.sync.sync(partner.peerId.toString() as PeerId)
+    await silent.promise
+    const stream = lpStream(await partner.dialProtocol(node.libp2p.peerId, PROTOCOL))
+    await write(stream, reconcile('initiator', EQUAL), reconcile('responder', EQUAL))
+    const first = decodeFrame((await stream.read()).subarray(), 1)
+    assert.deepEqual(first, expected === 'busy' ? { type: 'busy' } : { type: 'end' })
+    ;(await silent.promise).abort(new Error('enough'))
+    assert.equal(reasonOf(await session), expected === 'busy' ? 'connection-lost' : 'superseded')
   })
 }
 

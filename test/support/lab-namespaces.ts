@@ -22,6 +22,9 @@ export interface Namespace {
 export interface Network {
   /** Adds a namespace with one interface on the bridge: 10.78.0.`host`/24 and fd78::`host`/64. */
   plug(name: string, host: number): Promise<Namespace>
+  /** Drops everything between the two groups of names, silently, as a broken route does. */
+  partition(left: readonly string[], right: readonly string[]): Promise<void>
+  heal(): Promise<void>
   /** Ends whatever still runs in the namespaces and removes them. */
   remove(): Promise<void>
 }
@@ -50,6 +53,20 @@ export async function createNetwork(): Promise<Network> {
       await runOk(['ip', '-n', netns, 'link', 'set', 'eth0', 'up'])
       return { addresses, inside: (argv) => ['ip', 'netns', 'exec', netns, ...argv] }
     },
+    async partition(left, right) {
+      const nft = (...words: string[]) => runOk(['ip', 'netns', 'exec', bridge, 'nft', ...words])
+      await nft('add', 'table', 'bridge', 'lab')
+      await nft('add', 'chain', 'bridge', 'lab', 'cut', '{ type filter hook forward priority 0; }')
+      for (const [from, to] of [
+        [left, right],
+        [right, left]
+      ] as const) {
+        await nft('add', 'rule', 'bridge', 'lab', 'cut', 'iifname', setOf(from), 'oifname', setOf(to), 'drop')
+      }
+    },
+    async heal() {
+      await runOk(['ip', 'netns', 'exec', bridge, 'nft', 'delete', 'table', 'bridge', 'lab'])
+    },
     async remove() {
       for (const name of names) {
         for (const pid of await pidsIn(name)) endProcess(pid)
@@ -57,6 +74,10 @@ export async function createNetwork(): Promise<Network> {
       }
     }
   }
+}
+
+function setOf(names: readonly string[]): string {
+  return `{ ${names.join(', ')} }`
 }
 
 /** A killed run leaves its namespaces behind, without processes: see `--pdeathsig` in lab-processes.ts. */
