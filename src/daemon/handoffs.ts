@@ -38,6 +38,8 @@ export function createHandoffs({ outbox, verdicts, logger, config, now, veto }: 
   const observing = (): boolean => config().policy.mode === 'observe'
   const instance = (): string | null => fail2banInstance(fail2ban.socket)
   const wanted = (): Iterable<Wanted> => (observing() ? [] : verdicts.wanted())
+  // A fail2ban that hangs must not keep us from stopping.
+  const ending = new AbortController()
   const common = { outbox, wanted, instance, now, schedule }
 
   const watchedLog = log === null ? null : createWatchedLog({ path: log.path, now })
@@ -46,7 +48,7 @@ export function createHandoffs({ outbox, verdicts, logger, config, now, veto }: 
     ...(fail2ban.enabled && {
       fail2ban: createClientHandoff({
         ...common,
-        client: createFail2banClient({ client: fail2ban.client, socket: fail2ban.socket }),
+        client: createFail2banClient({ client: fail2ban.client, socket: fail2ban.socket, signal: ending.signal }),
         jail: fail2ban.jail,
         onVeto: veto,
         onRestored: (count) => logger.warn({ count, jail: fail2ban.jail }, 'bans that fail2ban had lost are made again')
@@ -70,6 +72,7 @@ export function createHandoffs({ outbox, verdicts, logger, config, now, veto }: 
       handoffs.log?.kick()
     },
     async stop() {
+      ending.abort()
       await Promise.all(all.map((handoff) => handoff.stop()))
     }
   }

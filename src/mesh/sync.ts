@@ -79,7 +79,7 @@ export function createSync({ network, self, streams, ports, ended, ...options }:
     const friend = remotePeer.toString() as PeerId
     const other = running.get(friend)
     // Both opened one at the same time: the one of the smaller peer ID stays.
-    const replaces = other?.role === 'initiator' && friend > self
+    const replaces = other?.role === 'initiator' && friend < self
     if (stopping || (other !== undefined ? !replaces : running.size >= limits.sessions)) return sayBusy(stream)
     other?.end('superseded')
     await run(friend, 'responder', () => Promise.resolve(stream))
