@@ -2,34 +2,35 @@
  * Range-based set reconciliation: two sides find out what differs between their sets, at a cost that follows the
  * difference and not the sets. Bytes in, bytes out: no sockets, no clock, no randomness.
  *
- * Source: Aljoscha Meyer, "Range-Based Set Reconciliation" (SRDS 2023); the shape of the messages follows the negentropy
- * protocol, version 1 (github.com/hoytech/negentropy), with the differences listed below.
+ * Source: Aljoscha Meyer, "Range-Based Set Reconciliation" (SRDS 2023). The messages are modelled on the negentropy
+ * protocol, version 1 (github.com/hoytech/negentropy); sums, the end of the dialogue and the bounds are our own.
  *
- * **Items** are pairs of issuedAt (ms) and key (16 bytes: the first half of a sha256 that covers issuedAt too), sorted by
+ * **Items** are pairs of issuedAt (ms) and key (16 bytes, the first half of a sha256 that covers issuedAt too), sorted by
  * issuedAt, then by the key's bytes. A bound is a point between items; a range reaches from one bound (inclusive) to
  * the next (exclusive).
  *
  * **Sums.** mask(item) = the first 8 bytes of AES-128(salt, key); the sum of a range is the sum of its masks modulo 2^64.
- * The initiator draws the salt anew for each session. Why not simply add or XOR the keys: whoever may choose items can
- * find two sets with the same XOR by linear algebra (256 items suffice), and with the same sum modulo 2^256 by Wagner's
- * generalised birthday attack, after which the difference stays hidden in every session. With a salt unknown at that time
- * there is nothing to compute ahead: two different ranges have equal sums, and two different items equal masks, with
- * probability 2^-64, and not again in the next session. That is why 8 bytes are enough where negentropy sends 16 and 32.
- * Who knows the salt is the partner, and a partner may lie about its own set anyway.
+ * The initiator draws the salt anew for each session. Why not just XOR the keys, or add them up: whoever may choose items
+ * finds two sets with the same XOR by linear algebra (some 256 items suffice), and two with the same sum modulo 2^256 by
+ * Wagner's generalised birthday attack; hashing the sum together with a count, as negentropy does, makes it no harder, for
+ * two sets of one size will do. The difference would then stay hidden in every session with everybody. With a salt that is
+ * not known while items are chosen there is nothing to compute ahead: different ranges have equal sums, and different
+ * items equal masks, with probability 2^-64, and not again in the next session. So 8 bytes do where negentropy sends 16
+ * and 32. The partner knows the salt, but it may lie about its own set anyway.
  *
- * **Dialogue.** The sides take turns, the initiator first. A side says of a range (1) the sum of its items in it, or,
+ * **Dialogue.** The sides take turns, the initiator first. A side says of a range (1) the sum of its items in it or,
  * if they are few, (2) the list of their masks. The other one replies to a sum that equals its own by nothing; to another
  * one by tiling the range into smaller ones with their sums, or by a list; to a list by (3) an answer: how many more
- * items it has in the range, and a bit for each listed item that it lacks; nothing if there is no difference. So in the end
- * each side knows exactly which of its items the other one lacks (`have`), and how many it lacks itself (`need`): enough
- * for both to send what is missing, without ever asking for it by name. A range for which the partner waits and that a
- * complete message does not mention is settled. If more is to be said than fits, a message is marked incomplete; nothing
- * is said then about what lies beyond its last range, and the rest follows in the next turns. It ends when neither side
- * waits for anything.
+ * items it has in the range, and a bit for each listed item that it lacks; by nothing if there is no difference. So in the
+ * end each side knows exactly which of its items the other one lacks (`have`), and how many it lacks itself (`need`):
+ * enough for both to send what is missing without asking for it by name. A range for which the partner waits and of which
+ * a complete message says nothing is settled. If more is to be said than fits, a message is marked incomplete: then
+ * nothing is said about what lies beyond its last range, and the rest follows in later turns. It ends when neither
+ * side waits for anything.
  *
  * ```
- * Message = flags [salt] Range*          flags: 1 byte, 1 = complete, 2 = salt follows (first message, only there: 16 bytes)
- * Range   = time head prefix payload     what the sender says from the last upper bound (first: the lowest) to this one
+ * Message = flags [salt] Range*          flags: 1 byte, 1 = complete, 2 = salt follows (16 bytes; first message, only there)
+ * Range   = time head prefix payload     what is said from the last upper bound (first: the lowest) to this one
  * time    = varint                       0: the bound above all items; else 1 + issuedAt - issuedAt of the last upper bound
  * head    = 1 byte                       mode * 32 + number of bytes of the prefix (0 to 16)
  * prefix  = bytes                        first bytes of the bound's key; missing ones are 0, the last one is not 0
@@ -43,7 +44,7 @@
  * Sums and masks are little-endian. Upper bounds ascend. A skip never follows a skip and is never last.
  *
  * **Bounds on a hostile partner.** Every range must reply to one that we sent and that is still open, tiles must cover it
- * exactly, a sum must be of a smaller range, and a message must say something. So all ranges of a session are disjoint or
+ * exactly, a sum must be of a smaller range, and a message must say something. So the ranges of a session are disjoint or
  * nested, an own item is told once at most, and the work is bounded by the own set and by `RECONCILE_LIMITS`.
  */
 import { createMessageWriter, decodeMessage, type MessageRefusal, type Range } from './reconcile-codec.ts'

@@ -173,6 +173,19 @@ test('a running daemon takes a change over at once', async (t) => {
   assert.deepEqual(await shell.json('friend', 'trust', ALICE, '1'), { friend: ALICE, live: true })
 })
 
+test('what else has changed in the config and takes a restart is said', async (t) => {
+  const shell = createShell(t)
+  shell.write('banmesh.yaml', FILE)
+  await pretendDaemon(t, shell, {
+    reload: () => Promise.resolve({ ok: true, value: { needsRestart: ['listen', 'web'] } })
+  })
+  assert.deepEqual(await shell.banmesh('friend', 'add', ALICE), {
+    exit: 0,
+    stdout: `added ${ALICE}, trust 80 %\n`,
+    stderr: 'banmesh: warning: changed as well, and waiting for a restart of the daemon: listen, web\n'
+  })
+})
+
 test('a daemon that does not take a change over is told of', async (t) => {
   const shell = createShell(t)
   shell.write('banmesh.yaml', FILE)

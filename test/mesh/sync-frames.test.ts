@@ -17,7 +17,7 @@ const anyFrame: fc.Arbitrary<Frame> = fc.oneof(
     .map((envelopes): Frame => ({ type: 'reports', envelopes }))
 )
 
-test('decoding gives back what was encoded', () => {
+test('decoding a frame gives back what was encoded', () => {
   fc.assert(fc.property(anyFrame, (frame) => assert.deepEqual(decode(encodeFrame(frame)), frame)))
 })
 

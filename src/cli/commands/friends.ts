@@ -179,7 +179,11 @@ async function changeConfig(
     }
   }
   const reloaded = await ask<Reloaded>(context, { method: 'POST', path: '/v1/reload' })
-  if (reloaded.ok) return { ok: true, live: true, notes: [] }
+  if (reloaded.ok) {
+    const { needsRestart } = reloaded.value
+    const note = `banmesh: warning: changed as well, and waiting for a restart of the daemon: ${needsRestart.join(', ')}`
+    return { ok: true, live: true, notes: needsRestart.length > 0 ? [note] : [] }
+  }
   if (reloaded.reason === 'unreachable') return { ok: true, live: false, notes: [] }
   return {
     ...reloaded,

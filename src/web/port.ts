@@ -1,0 +1,33 @@
+/** What the web server needs of the daemon. */
+import type { Subject } from '../core/subject.ts'
+import type { BanForm, LiveEvent, Overview, VerdictPage, VerdictQuery, WhyView } from './api.ts'
+
+/** 400: bad input; 403: refused by policy; 404: no such thing; 500: a failure of ours. */
+export type Answer =
+  | { readonly ok: true }
+  | {
+      readonly ok: false
+      readonly status: 400 | 403 | 404 | 500
+      readonly reason: string
+      readonly message: string
+      readonly hint?: string
+    }
+
+export interface WebPort {
+  overview(): Promise<Overview>
+  verdicts(query: VerdictQuery): Promise<VerdictPage>
+  why(subject: Subject): WhyView
+  /** How many bans and holds there are now. */
+  counts(): { readonly accepted: number; readonly held: number }
+  /** What has happened after the event with this id (0: all that is remembered), the oldest first. */
+  eventsAfter(id: number): readonly LiveEvent[]
+  /** Calls back when there are new events; returns how to stop that. */
+  subscribe(happened: () => void): () => void
+  ban(subject: Subject, form: Omit<BanForm, 'subject'>): Promise<Answer>
+  unban(subject: Subject): Promise<Answer>
+  forgetVeto(subject: Subject): Promise<Answer>
+  /** In Prometheus' text format. */
+  metrics(): Promise<string>
+  /** What does not work that should, a sentence each; empty: all is well. */
+  failing(): readonly string[]
+}
