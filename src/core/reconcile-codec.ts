@@ -116,8 +116,10 @@ export function createMessageWriter(limits: MessageLimits, salt: Uint8Array | nu
  * everything that no honest writer makes (cut short, bytes left over, numbers or bounds in a longer form than needed,
  * bounds that do not ascend, skips that say nothing).
  */
-export function decodeMessage(bytes: Uint8Array, limits: MessageLimits): Result<Message, MessageRefusal> {
-  if (bytes.length > limits.messageBytes) return refuse('oversized')
+export function decodeMessage(message: Uint8Array, limits: MessageLimits): Result<Message, MessageRefusal> {
+  if (message.length > limits.messageBytes) return refuse('oversized')
+  // A Buffer's slices would share its memory, and one bound keep a whole message.
+  const bytes = new Uint8Array(message.buffer, message.byteOffset, message.length)
   const flags = bytes[0]
   if (flags === undefined || flags > (COMPLETE | SALTED)) return refuse('malformed')
   const salted = (flags & SALTED) !== 0

@@ -51,7 +51,7 @@ const OVER_RATE_MS = 250
 const PROGRESS_REPORTS = 10_000
 
 /** The friend may go on later; its reports are not to blame. */
-const STOPPING: ReadonlySet<Refusal> = new Set<Refusal>(['not-a-friend', 'paused', 'internal-error'])
+const STOPPING: ReadonlySet<Refusal> = new Set<Refusal>(['not-a-friend', 'paused', 'internal-error', 'over-quota'])
 const PATIENT: ReadonlySet<Refusal> = new Set<Refusal>(['over-rate', 'queue-full'])
 
 interface Plan {
@@ -114,7 +114,7 @@ export function createSyncing(options: SyncingOptions): Syncing {
       if (plan !== undefined && plan.progress === null) schedule(id, plan, GAP_MS)
     },
     ended(id, outcome) {
-      const { kind, sent, received, accepted, bytes } = outcome
+      const { kind, sent, received, accepted, rounds, bytes } = outcome
       const reason = outcome.kind === 'ended' ? outcome.reason : undefined
       const level = sent + received > 0 ? 'info' : 'debug'
       logger[level](

@@ -5,7 +5,13 @@
  * The hook runs as root and the folder belongs to the daemon, who may be somebody else: it is entered once and not by way
  * of a link, files in it are created and never overwritten, and they are given to the folder's owner.
  */
-import {
+import type { Stats } from 'node:fs'
+import { dirname } from 'node:path'
+import { ok, refuse, type Result } from '../core/result.ts'
+import { checkHookEvent, type HookEvent } from './hook-event.ts'
+
+// The hook waits for nothing but this: an import of node:fs would load its streams and promises too, some 4 ms.
+const {
   closeSync,
   constants,
   existsSync,
@@ -19,12 +25,8 @@ import {
   readSync,
   renameSync,
   unlinkSync,
-  writeSync,
-  type Stats
-} from 'node:fs'
-import { dirname } from 'node:path'
-import { ok, refuse, type Result } from '../core/result.ts'
-import { checkHookEvent, type HookEvent } from './hook-event.ts'
+  writeSync
+} = process.getBuiltinModule('node:fs')
 
 export const SPOOL_LIMITS = {
   /** Files in the folder. The next event is refused, and fail2ban's log says so. */

@@ -50,8 +50,10 @@ export function encodeFrame(frame: Frame): Uint8Array {
 
 /** Null for what no honest friend sends. `maxReports` is how many envelopes a frame may have. */
 export function decodeFrame(bytes: Uint8Array, maxReports: number): Frame | null {
-  const payload = bytes.subarray(1)
-  switch (bytes[0] ?? -1) {
+  if (bytes.length === 0) return null
+  // A Buffer's slices would share its memory, and a report that is kept would keep its whole frame.
+  const payload = new Uint8Array(bytes.buffer, bytes.byteOffset + 1, bytes.length - 1)
+  switch (bytes[0]!) {
     case BUSY:
       return payload.length === 0 ? { type: 'busy' } : null
     case INITIATOR_OFFERS:

@@ -142,7 +142,7 @@ export function runSession(stream: Stream, options: DialogueOptions): Session {
       unread -= frame.byteLength + prefixBytes(frame.byteLength)
       const end = await guarded(() => take(frame.subarray()))
       if (end !== null) fail(end)
-      if (stream.status !== 'open') return
+      if (stream.status !== 'open') return fail('connection-lost')
       wake.resolve()
       awaitFrame()
       // Frames that are here already would otherwise be dealt with in one turn of the event loop.

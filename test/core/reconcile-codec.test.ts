@@ -75,6 +75,15 @@ test('what decodes encodes to the same bytes, whatever byte of a message was cha
   assert.ok(decodable > 100)
 })
 
+test('nothing that was decoded shares memory with the message', () => {
+  const ranges: Range[] = [{ mode: 'skip', upper: { issuedAt: 5, prefix: Uint8Array.of(7) } }, ...sums(10).slice(9)]
+  const source = Buffer.from(encode({ salt: new Uint8Array(16).fill(9), complete: true, ranges }))
+  const decoded = decodeMessage(source, RECONCILE_LIMITS)
+  source.fill(0)
+  assert.ok(decoded.ok)
+  assert.deepEqual(decoded.value, { salt: new Uint8Array(16).fill(9), complete: true, ranges })
+})
+
 test('random bytes are refused or are a message', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 200 }), (random) => {

@@ -78,6 +78,19 @@ test('after the bootstrap node has died, a friend that comes back elsewhere, rem
   await ready(again, c)
 })
 
+test('a friend that moved, and does not look for us, is found in the DHT although we knew an address', async (t) => {
+  const bootstrap = (await start(t)).mesh.addresses()
+  const [one, two] = [await identity(), await identity()]
+  const a = await start(t, { bootstrap, friends: [{ id: two.id, addresses: [] }] }, one)
+  const before = await build({ bootstrap }, two)
+  await before.mesh.start()
+  await until(() => view(a, two.id).connected, 'the friend')
+  await before.mesh.stop()
+  await until(() => !view(a, two.id).connected, 'the loss')
+  await start(t, { bootstrap }, two)
+  await until(() => view(a, two.id).connected, 'the friend at its new address')
+})
+
 test('found addresses are remembered: after a restart friends meet without the DHT and without the bootstrap', async (t) => {
   const bootstrap = await build()
   await bootstrap.mesh.start()

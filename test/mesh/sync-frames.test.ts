@@ -36,6 +36,13 @@ test('what decodes encodes to the same bytes, whatever the bytes', () => {
   assert.ok(decodable > 100)
 })
 
+test('a report does not share memory with its frame', () => {
+  const bytes = Buffer.from(encodeFrame({ type: 'reports', envelopes: [Uint8Array.of(7)] }))
+  const frame = decode(bytes)
+  bytes.fill(0)
+  assert.deepEqual(frame, { type: 'reports', envelopes: [Uint8Array.of(7)] })
+})
+
 for (const [why, bytes] of [
   ['no type', []],
   ['unknown type', [6]],

@@ -527,6 +527,27 @@ for (const [behaviour, behave, expected, limits] of ANSWERERS) {
   })
 }
 
+test('a partner that closes its end and then resets the stream while we are busy is noticed at once', async (t) => {
+  const gate = Promise.withResolvers<void>()
+  let arrived = 0
+  const ingest = async () => {
+    arrived++
+    await gate.promise
+    return { ok: true }
+  }
+  const node = await start(t, { ports: { ingest } })
+  const partner = await plainNode(t)
+  const stream = lpStream(await partner.dialProtocol(node.libp2p.getMultiaddrs(), PROTOCOL))
+  await write(stream, reconcile('initiator', ONE_MORE), reconcile('responder', EQUAL), REPORT)
+  await until(() => arrived > 0, 'the report')
+  await stream.unwrap().close()
+  stream.unwrap().abort(new Error('reset'))
+  await until(() => openStreams(node) === 0, 'the reset')
+  gate.resolve()
+  const { outcome } = await until(() => node.outcomes[0], 'the session to end', 2000)
+  assert.equal(reasonOf(outcome), 'connection-lost')
+})
+
 test('a partner that speaks again before our reply is out is refused', async () => {
   const created = createDialogue({
     role: 'responder',

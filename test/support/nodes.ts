@@ -30,6 +30,7 @@ export interface NodeHandle {
   verdicts(): Promise<VerdictView[]>
   status(): Promise<Status>
   running(): boolean
+  pid(): number
 }
 
 export interface MeshPlan {
@@ -37,6 +38,8 @@ export interface MeshPlan {
   readonly friends: Readonly<Record<string, readonly string[]>>
   /** More keys for the config of a node. */
   readonly config?: (name: string) => Record<string, unknown>
+  /** Friends of every node that are no nodes here. */
+  readonly more?: readonly { readonly id: string; readonly name: string }[]
 }
 
 export interface MeshHandle extends AsyncDisposable {
@@ -72,12 +75,15 @@ export function createMesh(plan: MeshPlan): MeshHandle {
       dataDir: '.',
       listen: [`/ip4/127.0.0.1/tcp/${port}`],
       control: 'control.sock',
-      friends: friends.map((friend) => ({
-        id: friend.id,
-        name: friend.name,
-        trust: 80,
-        addresses: [`/ip4/127.0.0.1/tcp/${friend.port}`]
-      })),
+      friends: [
+        ...friends.map((friend) => ({
+          id: friend.id,
+          name: friend.name,
+          trust: 80,
+          addresses: [`/ip4/127.0.0.1/tcp/${friend.port}`]
+        })),
+        ...(plan.more ?? []).map((friend) => ({ ...friend, trust: 80 }))
+      ],
       discovery: { dht: false },
       protectReserved: false,
       handoff: { log: { path: 'bans.log' } },
@@ -167,6 +173,7 @@ function createNode({ name, dir, id }: { name: string; dir: string; id: string }
     why: (subject) => request('GET', `/v1/why/${encodeURIComponent(subject)}`),
     verdicts: () => request('GET', '/v1/verdicts?all=true'),
     status: () => request('GET', '/v1/status'),
+    pid: () => child!.pid!,
     running: () => child !== null && child.exitCode === null && child.signalCode === null
   }
   return node
