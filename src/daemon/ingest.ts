@@ -162,12 +162,17 @@ export function createIngest(options: IngestOptions): Ingest {
     const recorded = ledger.record({ id: reportId, bytes: reportBytes, signature, report }, from, own)
     if (recorded === null) return refused('stale')
     for (const subject of recorded.subjects) turn.dirty.add(subject)
+    const { row } = recorded
     if (from === null) {
-      ledger.paths.offer(recorded.row, { key: offerKey(reportId, []), via: null })
+      ledger.paths.offer(row, { key: offerKey(reportId, []), via: null }, null)
       turn.relays.push(bytes)
     } else {
-      ledger.paths.put(recorded.row, { friend: from, hops }, offerKey(reportId, hops))
-      offer({ row: recorded.row, id: reportId, relayed: null }, turn)
+      const path = { friend: from, hops }
+      ledger.paths.add(row, path, offerKey(reportId, hops))
+      relay(
+        options.offers.update({ row, id: reportId, relayed: null }, { bytes: reportBytes, signature, paths: [path] }),
+        turn
+      )
     }
     return { kind: 'accepted', reportId, subjects: recorded.subjects }
   }
@@ -182,7 +187,7 @@ export function createIngest(options: IngestOptions): Ingest {
       if (refusal !== null && !echo) return refused(refusal)
       if (!echo && ledger.paths.put(known.row, { friend: from, hops }, offerKey(known.id, hops))) {
         for (const subject of ledger.subjectsOf(known.row)) turn.dirty.add(subject)
-        offer(known, turn)
+        relay(options.offers.update(known), turn)
       }
     }
     return { kind: 'duplicate', reportId: known.id }
@@ -192,8 +197,7 @@ export function createIngest(options: IngestOptions): Ingest {
     return checkPath({ origin, hops, from, self, maxHops: options.limits().maxHops })
   }
 
-  function offer(report: Pick<KnownReport, 'row' | 'id' | 'relayed'>, turn: Turn): void {
-    const envelope = options.offers.update(report)
+  function relay(envelope: Uint8Array | null, turn: Turn): void {
     if (envelope !== null) turn.relays.push(envelope)
   }
 

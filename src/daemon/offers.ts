@@ -5,7 +5,8 @@
 import { shouldRelay } from '../core/relay.ts'
 import type { Hop, PeerId, Ppm } from '../core/report.ts'
 import { confidence } from '../core/trust.ts'
-import type { KnownReport, Ledger, ReportRow } from '../store/ledger.ts'
+import type { KnownReport, Ledger, ReportRow, StoredReport } from '../store/ledger.ts'
+import type { StoredPath } from '../store/paths.ts'
 import { encodeEnvelope } from '../wire/codec.ts'
 import { offerKey } from '../wire/offer-key.ts'
 import type { Friends } from './friends.ts'
@@ -24,17 +25,22 @@ interface Offer {
   readonly hops: readonly Hop[]
 }
 
+/** What `update` would otherwise read from the ledger again. */
+export interface JustRecorded extends StoredReport {
+  readonly paths: readonly StoredPath[]
+}
+
 export interface Offers {
   /** After a report's paths or our trust have changed: the envelope to gossip, or null if that is no news to friends. */
-  update(report: Pick<KnownReport, 'row' | 'id' | 'relayed'>): Uint8Array | null
+  update(report: Pick<KnownReport, 'row' | 'id' | 'relayed'>, recorded?: JustRecorded): Uint8Array | null
   /** The envelopes that these rows are offered as; rows that are gone or no longer offered are left out. */
   envelopes(rows: readonly number[]): Generator<Uint8Array>
 }
 
 export function createOffers({ ledger, friends, self, limits }: OffersOptions): Offers {
-  function best(row: ReportRow): Offer | null {
+  function best(paths: readonly StoredPath[]): Offer | null {
     let found: Offer | null = null
-    for (const { friend: id, hops } of ledger.paths.of(row)) {
+    for (const { friend: id, hops } of paths) {
       const friend = friends.get(id)
       if (friend === undefined || friend.paused || friend.observe) continue
       const sure = confidence({ friend: friend.id, trust: friend.trust, hops })
@@ -49,27 +55,31 @@ export function createOffers({ ledger, friends, self, limits }: OffersOptions): 
     return shouldRelay({ confidence: sure, hops, relayedConfidence, ...limits() })
   }
 
-  function envelope(row: ReportRow, hops: readonly Hop[]): Uint8Array | null {
-    const stored = ledger.envelopeOf(row)
-    return stored === null ? null : encodeEnvelope({ reportBytes: stored.bytes, signature: stored.signature, hops })
-  }
-
   return {
-    update({ row, id, relayed }) {
-      const offer = best(row)
-      ledger.paths.offer(row, offer === null ? null : { key: offerKey(id, offer.hops), via: offer.via })
-      if (offer === null || !isWorth(offer.confidence, offer.hops.length - 1, relayed)) return null
-      ledger.setRelayed(row, offer.confidence)
-      return envelope(row, offer.hops)
+    update({ row, id, relayed }, recorded) {
+      const offer = best(recorded?.paths ?? ledger.paths.of(row))
+      const stored = offer === null ? null : { key: offerKey(id, offer.hops), via: offer.via }
+      if (offer === null || !isWorth(offer.confidence, offer.hops.length - 1, relayed)) {
+        ledger.paths.offer(row, stored, relayed)
+        return null
+      }
+      ledger.paths.offer(row, stored, offer.confidence)
+      const report = recorded ?? ledger.envelopeOf(row)
+      return report === null ? null : sealed(report, offer.hops)
     },
     *envelopes(rows) {
       for (const number of rows) {
         const row = number as ReportRow
+        const paths = ledger.paths.of(row)
         // No friend brought what is our own: it is offered without hops.
-        const hops = ledger.paths.of(row).length === 0 ? [] : best(row)?.hops
-        const bytes = hops === undefined ? null : envelope(row, hops)
-        if (bytes !== null) yield bytes
+        const hops = paths.length === 0 ? [] : best(paths)?.hops
+        const report = ledger.envelopeOf(row)
+        if (hops !== undefined && report !== null) yield sealed(report, hops)
       }
     }
   }
+}
+
+function sealed({ bytes: reportBytes, signature }: StoredReport, hops: readonly Hop[]): Uint8Array {
+  return encodeEnvelope({ reportBytes, signature, hops })
 }

@@ -118,7 +118,7 @@ export function createSyncing(options: SyncingOptions): Syncing {
       const reason = outcome.kind === 'ended' ? outcome.reason : undefined
       const level = sent + received > 0 ? 'info' : 'debug'
       logger[level](
-        { friend: id, name: friends.get(id)?.name, kind, reason, sent, received, accepted, bytes },
+        { friend: id, name: friends.get(id)?.name, kind, reason, sent, received, accepted, rounds, bytes },
         'synced'
       )
       const plan = plans.get(id)

@@ -39,6 +39,12 @@ export interface StoredClaim {
 /** A report's place in the ledger; valid while the report is in it. */
 export type ReportRow = number & { readonly __row: true }
 
+/** As its origin signed it. */
+export interface StoredReport {
+  readonly bytes: Uint8Array
+  readonly signature: Uint8Array
+}
+
 export interface KnownReport {
   readonly id: ReportId
   readonly row: ReportRow
@@ -67,12 +73,11 @@ export function createLedger(db: Database) {
   )
   const insertReport = db.prepare(
     `INSERT INTO reports (digest, origin, issued_at, bytes, signature, expires_at, brought_by, live)
-     VALUES (?, ?, ?, ?, ?, ?, ?, 0) RETURNING id`
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`
   )
   const selectEnvelope = db.prepare('SELECT bytes, signature FROM reports WHERE id = ?')
-  const updateRelayed = db.prepare('UPDATE reports SET relayed = ? WHERE id = ?')
   const updateLive = db.prepare(
-    'UPDATE reports SET live = live + ? WHERE id = ? RETURNING live, brought_by AS broughtBy'
+    'UPDATE reports SET live = live - 1 WHERE id = ? RETURNING live, brought_by AS broughtBy'
   )
   const deleteReport = db.prepare('DELETE FROM reports WHERE id = ? RETURNING live, brought_by AS broughtBy')
   const selectExpired = db.prepare('SELECT id FROM reports WHERE expires_at <= ? LIMIT ?')
@@ -105,10 +110,10 @@ export function createLedger(db: Database) {
      ON CONFLICT DO UPDATE SET value = max(excluded.value, value + 1) RETURNING value`
   )
 
-  /** Changes the number of registers that a report holds; with the last of them it goes. */
-  function hold(row: number, registers: number): void {
-    const { live, broughtBy } = updateLive.get(registers, row) as unknown as Held
-    quota.add(broughtBy, registers)
+  /** A report has lost a register; with the last of them it goes. */
+  function release(row: number): void {
+    const { live, broughtBy } = updateLive.get(row) as unknown as Held
+    quota.add(broughtBy, -1)
     if (live === 0) remove(row)
   }
 
@@ -149,24 +154,19 @@ export function createLedger(db: Database) {
       }
       if (winners.length === 0) return null
       const expiresAt = winners.reduce((latest, { claim }) => Math.max(latest, claim.until), 0)
-      const inserted = insertReport.get(
-        digest,
-        origin,
-        report.issuedAt,
-        bytes,
-        signature,
-        expiresAt,
-        broughtBy === null ? null : peers.id(broughtBy)
-      )
+      const { issuedAt } = report
+      const by = broughtBy === null ? null : peers.id(broughtBy)
+      const live = winners.length
+      const inserted = insertReport.get(digest, origin, issuedAt, bytes, signature, expiresAt, by, live)
       const { id: row } = inserted as { id: ReportRow }
+      quota.add(by, live)
       for (const { claim, jail, previous } of winners) {
         const ban = claim.kind === 'ban' ? 1 : 0
         const { subject, until, failures } = claim
         upsertClaim.run(subject, origin, jail, ban, until, failures, row, OWN_CODES[own ?? 'mesh'])
-        if (previous !== null) hold(previous, -1)
+        if (previous !== null) release(previous)
         if (own !== null) ownClaims.put(claim, own)
       }
-      hold(row, winners.length)
       return { row, subjects: [...new Set(winners.map(({ claim }) => claim.subject))] }
     },
 
@@ -180,8 +180,8 @@ export function createLedger(db: Database) {
     },
 
     /** The report as its origin signed it; null if it has gone. */
-    envelopeOf(row: ReportRow): { readonly bytes: Uint8Array; readonly signature: Uint8Array } | null {
-      return (selectEnvelope.get(row) as { bytes: Uint8Array; signature: Uint8Array } | undefined) ?? null
+    envelopeOf(row: ReportRow): StoredReport | null {
+      return (selectEnvelope.get(row) as StoredReport | undefined) ?? null
     },
 
     /** Up to `limit` reports after the given row (0: from the first). */
@@ -197,10 +197,6 @@ export function createLedger(db: Database) {
         id: Buffer.from(digest).toString('hex') as ReportId,
         origin: peers.name(origin) as PeerId
       }))
-    },
-
-    setRelayed(row: ReportRow, confidence: Ppm): void {
-      updateRelayed.run(confidence, row)
     },
 
     /** Every live ban claim about a subject, our own among them. */

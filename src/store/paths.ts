@@ -3,7 +3,7 @@
  * Both with the key under which the two sides of a sync compare them.
  */
 import { Buffer } from 'node:buffer'
-import type { Hop, PeerId } from '../core/report.ts'
+import type { Hop, PeerId, Ppm } from '../core/report.ts'
 import type { Database } from './database.ts'
 import type { Interned } from './interned.ts'
 import type { ReportRow } from './ledger.ts'
@@ -13,6 +13,12 @@ export interface StoredPath {
   readonly friend: PeerId
   /** In order of travel, the friend's own hop last; empty if the friend is the origin. */
   readonly hops: readonly Hop[]
+}
+
+/** The path that came in by `via`; null for a report of our own. */
+export interface StoredOffer {
+  readonly key: Uint8Array
+  readonly via: PeerId | null
 }
 
 /** For sync: `ref` is the report's row. */
@@ -30,7 +36,7 @@ export function createPaths(db: Database, peers: Interned) {
   )
   const selectAll = db.prepare('SELECT friend, hops FROM paths WHERE report = ?')
   const removeAll = db.prepare('DELETE FROM paths WHERE report = ?')
-  const updateOffer = db.prepare('UPDATE reports SET offer = ?, offer_via = ? WHERE id = ?')
+  const updateOffer = db.prepare('UPDATE reports SET offer = ?, offer_via = ?, relayed = ? WHERE id = ?')
   const selectPeers = db.prepare('SELECT friend, hops FROM paths')
   const selectHeld = db.prepare(
     `SELECT reports.issued_at AS issuedAt, paths.key, paths.report AS ref
@@ -77,13 +83,15 @@ export function createPaths(db: Database, peers: Interned) {
       removeAll.run(row)
     },
 
-    /** What other friends are offered: the path that came in by `via` (null: it is our own report), or nothing. */
-    offer(row: ReportRow, offered: { readonly key: Uint8Array; readonly via: PeerId | null } | null): void {
-      updateOffer.run(
-        offered?.key ?? null,
-        offered === null || offered.via === null ? null : peers.id(offered.via),
-        row
-      )
+    /** The first path of a report that has just been recorded. */
+    add(row: ReportRow, { friend, hops }: StoredPath, key: Uint8Array): void {
+      upsert.run(row, peers.id(friend), pack(hops), key)
+    },
+
+    /** What friends are offered, or null for nothing, and with which confidence it was relayed last, if ever. */
+    offer(row: ReportRow, offer: StoredOffer | null, relayed: Ppm | null): void {
+      const via = offer === null || offer.via === null ? null : peers.id(offer.via)
+      updateOffer.run(offer?.key ?? null, via, relayed, row)
     },
 
     /** Adds the number of every peer that occurs in a path. */

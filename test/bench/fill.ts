@@ -51,7 +51,7 @@ export function fill(dir: string, self: string, origin: Peer, { reports, claims,
         const signature = signReport(NETWORK, origin.key, bytes)
         const { row } = ledger.record({ id, bytes, signature, report }, origin.id, null)!
         ledger.paths.put(row, { friend: origin.id, hops: [] }, offerKey(id, []))
-        ledger.paths.offer(row, { key: offerKey(id, ours), via: origin.id })
+        ledger.paths.offer(row, { key: offerKey(id, ours), via: origin.id }, TRUST)
       }
     })
   }
