@@ -18,7 +18,7 @@ test("else where it listens, with this machine's own addresses for all of them, 
   )
   for (const address of addresses.slice(0, -1)) assert.ok(own.includes(address), address)
   assert.ok(
-    addresses.every((address) => !/127\.0\.0\.1|::1\/|fe80|\/tcp\/0$/.test(address)),
+    addresses.every((address) => !/^\/ip4\/127\.|^\/ip6\/(::1|fe80)|\/tcp\/0$/.test(address)),
     addresses.join(' ')
   )
 })
