@@ -1,23 +1,60 @@
 /**
- * `rule: flow`, banmesh's own: how sure a node is when it weighs every vote by the way it came.
+ * `rule: flow`, banmesh's own: how sure a node is when it weighs every vote by the ways it came.
  *
- * The votes hang in a tree of paths, self -> friend -> hop -> ... -> origin. P(n) is the product of the trusts from
- * self to n (by the best statements, should reports differ), and
+ * The votes hang in a tree of paths, self -> friend -> hop -> ... -> origin. P(n) is the product of the trusts from self
+ * to a place n of that tree (by the best statements, should reports differ), and
  *
  *   value(n) = min( P(n), noisyOr( P(n) if n itself is an origin of a vote, value of each child ) )
  *   score    = noisyOr( value(friend) over friends )
  *
- * So whatever stands behind one place of the tree, however many identities it invents, weighs no more than P(n): the
- * score is bounded at every cut through the tree, and identities behind given links reach no more than one full vote on
- * each of these links. (A peer that two friends trust stands at the end of two links.) A vote that came by several
- * paths sits on exactly one of them, in the assignment that gives the highest score; so nobody lowers the score by
- * offering one more path to an honest origin.
+ * so that whatever stands behind a place weighs no more than P of that place. But a peer may have several places: it is
+ * heard of by several ways. Then the peer counts once, divided among its places in the parts that give the highest score:
+ * a place with the part c of its peer lets through c of what P(n) weighs. Weights add up in the picture of -ln(1-x), where
+ * `noisyOr` is a sum; and a vote is divided among its seats like that as well.
+ *
+ * **Bound.** Let X be any set of peers, for instance those by which attackers are linked to honest nodes, in front of all
+ * the identities that they invent. With P(x) the highest product of honest statements on a way to x that passes no other
+ * of X, and s the score of the evidence without all ways that pass X:
+ *
+ *   score <= noisyOr( s, P(x) for each x of X )
+ *
+ * So attackers weigh no more than one full vote of each peer that honest nodes trust, however many identities they invent,
+ * whatever they state, and however many ways lead to them.
+ *
+ * *Proof.* Take the division that gives the score. What does not pass X arrives also without X: on its ways nobody of X
+ * has stated anything, so they and their P remain. It is at most -ln(1-s). Of what passes X, look at each place of an x
+ * beyond which, on the way to self, there is no other of X. Honest nodes made the statements on that way, so its P is at
+ * most P(x); it lets through at most -ln(1-P(x)) times the part of x that it has; the parts of x add up to no more than
+ * one; hence all that passes X is at most the sum of -ln(1-P(x)) over X. Adding, and back from the logarithm: the bound.
+ *
+ * More evidence never lowers the score, because each division remains possible. So nobody lowers it by offering one more
+ * path to an honest origin. (With too many ways for the best division, a greedy one is taken, for which the bound holds as
+ * well; and because each friend's ways are also left out for trial, no friend can crowd out what the others say.)
  */
-import { assignBest } from './assignment.ts'
 import type { Vote } from './evidence.ts'
-import { createRoot, grow, settle, type Place, type Seat } from './place.ts'
-import type { Ppm } from './report.ts'
+import { EXACT_CELLS, packExactly, packGreedily, type Use } from './packing.ts'
+import { createRoot, grow, settle, type Place } from './place.ts'
+import { ONE, type PeerId, type Ppm } from './report.ts'
 import { confidence, noisyOr } from './trust.ts'
+
+/** Stands for -ln(0); the highest uncertain weight is 13.8. */
+const CERTAINTY = 32
+
+/** In ppm: far more than the error of the floating point, far less than one. */
+const ROUNDING = 1e-6
+
+/**
+ * Ways that are divided greedily; of more, the heaviest. What is beyond would hardly change the score, and an origin with
+ * ten thousand friends of its own must not cost seconds.
+ */
+const GREEDY_SEATS = 1000
+
+/** A vote on one of its ways. */
+interface Seat {
+  readonly origin: PeerId
+  readonly place: Place
+  readonly weight: Ppm
+}
 
 /**
  * One entry per origin: two votes of one origin would count twice. A path on which some trust is zero carries nothing.
@@ -25,13 +62,9 @@ import { confidence, noisyOr } from './trust.ts'
 export function flowScore(votes: readonly Vote[]): Ppm {
   if (votes.every(isDirect)) return noisyOr(votes.map(({ paths }) => paths[0]!.trust))
   const root = createRoot()
-  const choices: (readonly Seat[])[] = []
-  for (const vote of votes) {
-    const places = takeAllSeats(vote, root)
-    if (places.length > 1) choices.push(places.map((place) => ({ place, weight: place.values[0]! })))
-  }
-  settle(root)
-  return choices.length === 0 ? root.value : assignBest(root, choices)
+  const seats = votes.flatMap((vote) => takeAllSeats(vote, root))
+  // In exact integers wherever nothing is to be divided.
+  return hasRepeated(root, new Set()) ? divided(seats) : settle(root)
 }
 
 /** The most common case needs no tree: each friend speaks for itself only. */
@@ -40,14 +73,114 @@ function isDirect({ paths }: Vote): boolean {
 }
 
 /** Puts a vote at the end of each of its ways; of two statements about the same way the better one holds. */
-function takeAllSeats({ origin, paths }: Vote, root: Place): Place[] {
-  const places: Place[] = []
+function takeAllSeats({ origin, paths }: Vote, root: Place): Seat[] {
+  const places = new Set<Place>()
   for (const path of paths) {
     const weight = confidence(path)
     if (weight === 0) continue
     const place = grow(root, path, origin)
-    if (place.values[0] === 0) places.push(place)
+    places.add(place)
     place.values[0] = Math.max(place.values[0]!, weight)
   }
-  return places
+  return Array.from(places, (place) => ({ origin, place, weight: place.values[0]! }))
+}
+
+/** Whether a peer has more than one place at or below this one. */
+function hasRepeated({ children }: Place, seen: Set<PeerId>): boolean {
+  for (const child of children?.values() ?? []) {
+    if (seen.has(child.peer!)) return true
+    seen.add(child.peer!)
+    if (hasRepeated(child, seen)) return true
+  }
+  return false
+}
+
+function divided(unordered: readonly Seat[]): Ppm {
+  const seats = inCanonicalOrder(unordered)
+  const weight = divideFew(seats) ?? divideMany(seats)
+  const score = Math.floor(-Math.expm1(-weight) * ONE + ROUNDING)
+  return Math.min(score, seats.some((seat) => seat.weight === ONE) ? ONE : ONE - 1)
+}
+
+/** The last digits of a floating point sum, and what greed finds, depend on the order: it may not be the input's. */
+function inCanonicalOrder(seats: readonly Seat[]): readonly Seat[] {
+  const ways = new Map<Seat, string>()
+  function wayOf(seat: Seat): string {
+    let way = ways.get(seat)
+    if (way === undefined) ways.set(seat, (way = wayTo(seat.place)))
+    return way
+  }
+  return seats.toSorted((a, b) => b.weight - a.weight || (wayOf(a) < wayOf(b) ? -1 : 1))
+}
+
+/** The best division, or null if there are too many ways. */
+function divideFew(seats: readonly Seat[]): number | null {
+  if (seats.length > EXACT_CELLS) return null
+  const { things, uses } = usesOf(seats)
+  return things * uses.length <= EXACT_CELLS ? packExactly(things, uses) : null
+}
+
+/** A good division of all ways, or of those without one friend. */
+function divideMany(seats: readonly Seat[]): number {
+  const friends = new Set(seats.map(({ place }) => friendOf(place)))
+  let most = divideGreedily(seats.slice(0, GREEDY_SEATS))
+  for (const friend of friends) {
+    if (most >= CERTAINTY) break
+    const others: Seat[] = []
+    for (let i = 0; i < seats.length && others.length < GREEDY_SEATS; i++) {
+      if (friendOf(seats[i]!.place) !== friend) others.push(seats[i]!)
+    }
+    most = Math.max(most, divideFew(others) ?? divideGreedily(others))
+  }
+  return most
+}
+
+function divideGreedily(seats: readonly Seat[]): number {
+  const { things, uses } = usesOf(seats)
+  return packGreedily(things, uses)
+}
+
+/** The things to be divided are the votes and the peers. */
+function usesOf(seats: readonly Seat[]): { things: number; uses: readonly Use[] } {
+  const votes = new Map<PeerId, number>()
+  const peers = new Map<PeerId, number>()
+  const indexOf = (of: Map<PeerId, number>, peer: PeerId): number => {
+    let index = of.get(peer)
+    if (index === undefined) of.set(peer, (index = votes.size + peers.size))
+    return index
+  }
+  const uses = seats.map(({ origin, place: last, weight }): Use => {
+    const gain = logWeight(weight)
+    const things = [indexOf(votes, origin)]
+    const shares = [1]
+    for (let place = last; place.parent !== null; place = place.parent) {
+      const thing = indexOf(peers, place.peer!)
+      const share = gain / logWeight(place.cap)
+      // A way on which a peer occurs twice is refused long before; if it came here, the peer would pay twice.
+      const before = things.indexOf(thing)
+      if (before === -1) {
+        things.push(thing)
+        shares.push(share)
+      } else shares[before]! += share
+    }
+    return { gain, things, shares }
+  })
+  return { things: votes.size + peers.size, uses }
+}
+
+function friendOf(last: Place): Place {
+  let place = last
+  while (place.parent!.parent !== null) place = place.parent!
+  return place
+}
+
+function logWeight(weight: Ppm): number {
+  return weight >= ONE ? CERTAINTY : -Math.log1p(-weight / ONE)
+}
+
+/** The peers from the origin to the friend. */
+function wayTo(last: Place): string {
+  const peers: (string | null)[] = []
+  for (let place = last; place.parent !== null; place = place.parent) peers.push(place.peer)
+  return peers.join(' ')
 }

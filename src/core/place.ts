@@ -22,12 +22,6 @@ export interface Place {
   children: Map<PeerId, Place> | null
 }
 
-/** A vote may sit here, and weighs so much if it does. */
-export interface Seat {
-  readonly place: Place
-  readonly weight: Ppm
-}
-
 export function createRoot(): Place {
   return { peer: null, parent: null, slot: 0, cap: ONE, values: [0], value: 0, children: null }
 }
@@ -60,19 +54,6 @@ function childOf(parent: Place, peer: PeerId, product: Ppm): Place {
 export function settle(place: Place): Ppm {
   if (place.children !== null) for (const child of place.children.values()) place.values[child.slot] = settle(child)
   return (place.value = valueOf(place))
-}
-
-/**
- * Puts a vote of this weight on a place, or none with weight 0, and corrects the values above as far as they change.
- */
-export function sit(at: Place, weight: Ppm): void {
-  at.values[0] = weight
-  for (let place: Place | null = at; place !== null; place = place.parent) {
-    const value = valueOf(place)
-    if (value === place.value) return
-    place.value = value
-    if (place.parent !== null) place.parent.values[place.slot] = value
-  }
 }
 
 /** From its own vote, which is never above its cap, and its children's values. */

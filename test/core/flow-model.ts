@@ -1,10 +1,10 @@
 /**
- * The flow rule as DESIGN.md writes it down, by brute force: every assignment of every vote, the whole tree computed
- * anew for each, with either exact fractions or with integer ppm that are rounded down. It shares no code with the
- * rule.
+ * The flow rule as DESIGN.md writes it down, slowly, in two independent ways that share no code with the rule: where no
+ * peer has two places, the tree with exact fractions or with integer ppm that are rounded down; where peers are divided
+ * among their places, the best of all corners of the linear program, in floating point.
  */
 import type { Vote } from '../../src/core/evidence.ts'
-import { wayOf, type Way } from './ways.ts'
+import { wayOf } from './ways.ts'
 
 const MILLION = 1_000_000n
 
@@ -44,63 +44,138 @@ export const PPM: Arithmetic<number> = {
   less: (a, b) => a < b
 }
 
-interface Seat<N> {
-  /** The peers from self to the origin, as one text. */
+const FLOATS = {
+  of: (ppm: number) => ppm / 1_000_000,
+  times: (a: number, b: number) => a * b,
+  less: (a: number, b: number) => a < b
+}
+
+interface Step<N> {
+  readonly peer: string
+  /** The peers from self to this one, as one text. */
   readonly place: string
+  /** The product of the trusts on the way. */
   readonly weight: N
 }
 
-export function modelScore<N>(votes: readonly Vote[], arithmetic: Arithmetic<N>): N {
-  const { of, noisyOr, less } = arithmetic
+type Products<N> = Pick<Arithmetic<N>, 'of' | 'times' | 'less'>
+
+/** By vote, by way: the steps from self to the origin. Ways that carry nothing are left out. */
+function stepsOf<N>(votes: readonly Vote[], { of, times, less }: Products<N>): Step<N>[][][] {
+  return votes.map(({ origin, paths }) =>
+    paths
+      .map((path) => {
+        let product: N | null = null
+        let place = ''
+        return wayOf(path, origin).map(([peer, trust]): Step<N> => {
+          product = product === null ? of(trust) : times(product, of(trust))
+          place += `/${peer}`
+          return { peer, place, weight: product }
+        })
+      })
+      .filter((way) => less(of(0), way.at(-1)!.weight))
+  )
+}
+
+/** By place, the best statement. */
+function capsOf<N>(ways: readonly (readonly Step<N>[])[], { less }: Products<N>): Map<string, N> {
   const caps = new Map<string, N>()
-  const seats = votes
-    .map(({ origin, paths }) => paths.map((path) => prefixes(wayOf(path, origin), arithmetic)))
-    .map((ways) => ways.filter((way) => less(of(0), way.at(-1)!.weight)))
-    .filter((ways) => ways.length > 0)
-  for (const { place, weight } of seats.flat(2)) {
+  for (const { place, weight } of ways.flat()) {
     const cap = caps.get(place)
     if (cap === undefined || less(cap, weight)) caps.set(place, weight)
   }
-  let best = of(0)
-  for (const assignment of everyChoice(seats.map((ways) => ways.map((way) => way.at(-1)!)))) {
-    const score = treeScore(assignment, caps, arithmetic)
-    if (less(best, score)) best = score
+  return caps
+}
+
+export function hasDivided(votes: readonly Vote[]): boolean {
+  const steps = stepsOf(votes, PPM).flat(2)
+  return new Set(steps.map(({ place }) => place)).size > new Set(steps.map(({ peer }) => peer)).size
+}
+
+/** For votes of whose peers none has two places. */
+export function treeScore<N>(votes: readonly Vote[], arithmetic: Arithmetic<N>): N {
+  const { noisyOr, less } = arithmetic
+  const ways = stepsOf(votes, arithmetic).flat()
+  const caps = capsOf(ways, arithmetic)
+  const value = (place: string): N => {
+    const children = [...caps.keys()].filter((key) => key.slice(0, key.lastIndexOf('/')) === place)
+    const own = ways.map((way) => way.at(-1)!).filter((last) => last.place === place)
+    const best = own.reduce<N[]>(([most], { weight }) => [most === undefined || less(most, weight) ? weight : most], [])
+    const all = noisyOr([...best, ...children.map(value)])
+    const cap = caps.get(place)
+    return cap !== undefined && less(cap, all) ? cap : all
+  }
+  return value('')
+}
+
+/** For a few votes on a few ways, all trusts below one: as a share. */
+export function dividedScore(votes: readonly Vote[]): number {
+  const heavy = (weight: number) => -Math.log(1 - weight)
+  const byVote = stepsOf(votes, FLOATS)
+  const caps = capsOf(byVote.flat(), FLOATS)
+  const ways = byVote.flatMap((all, vote) => all.map((way) => ({ way, vote })))
+  // How much of each vote and each peer one unit of weight on a way takes.
+  const rows = new Map<string, number[]>()
+  const take = (thing: string, way: number, share: number) => {
+    if (!rows.has(thing))
+      rows.set(
+        thing,
+        ways.map(() => 0)
+      )
+    rows.get(thing)![way] = share
+  }
+  for (const [i, { way, vote }] of ways.entries()) {
+    take(`vote ${vote}`, i, 1 / heavy(way.at(-1)!.weight))
+    for (const { peer, place } of way) take(peer, i, 1 / heavy(caps.get(place)!))
+  }
+  return 1 - Math.exp(-bestCorner([...rows.values()], ways.length))
+}
+
+/** The highest sum of `size` numbers, none negative, for which no row's weighted sum is above one: it is at a corner. */
+export function bestCorner(rows: readonly (readonly number[])[], size: number): number {
+  const signs = Array.from({ length: size }, (_, i) => ({ row: unit(size, i), right: 0 }))
+  const planes = [...signs, ...rows.map((row) => ({ row, right: 1 }))]
+  let best = 0
+  for (const chosen of subsets(planes, size)) {
+    const corner = solve(
+      chosen.map(({ row }) => row),
+      chosen.map(({ right }) => right)
+    )
+    if (corner === null || corner.some((x) => x < -1e-9)) continue
+    if (rows.some((row) => row.reduce((sum, share, i) => sum + share * corner[i]!, 0) > 1 + 1e-9)) continue
+    best = Math.max(
+      best,
+      corner.reduce((sum, x) => sum + x, 0)
+    )
   }
   return best
+}
 
-  function treeScore(
-    assignment: readonly Seat<N>[],
-    limits: ReadonlyMap<string, N>,
-    { less: isLess }: Arithmetic<N>
-  ): N {
-    const value = (place: string): N => {
-      const children = [...limits.keys()].filter((key) => parentOf(key) === place)
-      const own = assignment.filter((seat) => seat.place === place).map(({ weight }) => weight)
-      const all = noisyOr([...own, ...children.map(value)])
-      const cap = limits.get(place)
-      return cap !== undefined && isLess(cap, all) ? cap : all
+function unit(size: number, at: number): number[] {
+  return Array.from({ length: size }, (_, i) => (i === at ? 1 : 0))
+}
+
+function* subsets<T>(items: readonly T[], size: number, from = 0): Generator<T[]> {
+  if (size === 0) yield []
+  else
+    for (let i = from; i <= items.length - size; i++)
+      for (const rest of subsets(items, size - 1, i + 1)) yield [items[i]!, ...rest]
+}
+
+/** Gauss's elimination; null if there is not exactly one solution. */
+function solve(matrix: readonly (readonly number[])[], right: readonly number[]): number[] | null {
+  const rows = matrix.map((row, i) => [...row, right[i]!])
+  for (let column = 0; column < rows.length; column++) {
+    let pivot = column
+    for (let i = column; i < rows.length; i++)
+      if (Math.abs(rows[i]![column]!) > Math.abs(rows[pivot]![column]!)) pivot = i
+    if (Math.abs(rows[pivot]![column]!) < 1e-12) return null
+    ;[rows[column], rows[pivot]] = [rows[pivot]!, rows[column]!]
+    for (const [i, row] of rows.entries()) {
+      if (i === column) continue
+      const factor = row[column]! / rows[column]![column]!
+      for (let j = column; j < row.length; j++) row[j]! -= factor * rows[column]![j]!
     }
-    return value('')
   }
-}
-
-/** Every place on a way with the product of the trusts up to it. */
-function prefixes<N>(way: Way, { of, times }: Arithmetic<N>): Seat<N>[] {
-  let product: N | null = null
-  let place = ''
-  return way.map(([name, trust]) => {
-    product = product === null ? of(trust) : times(product, of(trust))
-    place += `/${name}`
-    return { place, weight: product }
-  })
-}
-
-function parentOf(place: string): string {
-  return place.slice(0, place.lastIndexOf('/'))
-}
-
-function* everyChoice<T>(lists: readonly (readonly T[])[]): Generator<T[]> {
-  const [first, ...rest] = lists
-  if (first === undefined) yield []
-  else for (const item of first) for (const others of everyChoice(rest)) yield [item, ...others]
+  return rows.map((row, i) => row.at(-1)! / row[i]!)
 }
