@@ -13,6 +13,9 @@
  * | POST `/api/ban`           | `BanForm`     | yes   | `{}`                                |
  * | POST `/api/unban`         | `SubjectForm` | yes   | `{}`                                |
  * | POST `/api/forget-veto`   | `SubjectForm` | yes   | `{}`                                |
+ * | POST `/api/pause`         | `{}`          | yes   | `{}`                                |
+ * | POST `/api/resume`        | `{}`          | yes   | `{}`                                |
+ * | POST `/api/flush`         | `{}`          | yes   | `{}`                                |
  *
  * Scores and trusts are percent, `until` is Unix seconds. An error is `{error: {reason, message, hint?}}`.
  */
@@ -29,8 +32,18 @@ export interface StatusView {
   readonly reports: number
   readonly claims: number
   readonly verdicts: { readonly accepted: number; readonly held: number }
-  readonly handoff: { readonly log: HandoffState | null; readonly fail2ban: HandoffState | null }
+  /** By target; null: turned off. */
+  readonly handoff: Readonly<Record<'log' | 'fail2ban', HandoffState | null>> &
+    Readonly<Partial<Record<'nftables' | 'exec', HandoffState | null>>>
+  /** Others that ban an address of this node or of a friend. */
+  readonly alerts?: readonly AlertView[]
   readonly lastError: string | null
+}
+
+export interface AlertView {
+  readonly subject: string
+  readonly reason: string
+  readonly by: readonly { readonly origin: string; readonly name: string | null; readonly via: readonly string[] }[]
 }
 
 export interface HandoffState {

@@ -23,7 +23,8 @@ export interface Feed {
 export function createFeed(now: () => number): Feed {
   let staged: Omit<LiveEvent, 'id'>[] = []
   let events: LiveEvent[] = []
-  let lastId = 0
+  // Higher after a restart than before: a dashboard that comes back names the last one that it has seen.
+  let lastId = now()
   const listeners = new Set<() => void>()
 
   return {

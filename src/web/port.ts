@@ -26,6 +26,11 @@ export interface WebPort {
   ban(subject: Subject, form: Omit<BanForm, 'subject'>): Promise<Answer>
   unban(subject: Subject): Promise<Answer>
   forgetVeto(subject: Subject): Promise<Answer>
+  /** Nothing new is handed over until `resume`. */
+  pause(): Promise<Answer>
+  resume(): Promise<Answer>
+  /** Takes back all bans of the mesh, and only those. */
+  flush(): Promise<Answer>
   /** In Prometheus' text format. */
   metrics(): Promise<string>
   /** What does not work that should, a sentence each; empty: all is well. */
