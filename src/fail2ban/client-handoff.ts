@@ -1,5 +1,5 @@
 /**
- * The hand-off by fail2ban-client: carries out the outbox, and compares with the jail's list every so often, so that both
+ * The hand-off to a jail of fail2ban by commands: carries out the outbox, and compares with the jail's list every so often, so that both
  * agree again whatever an administrator, a restart or a lost database did (the rules are in reconcile.ts).
  *
  * The repairs that a comparison finds wait in a queue, and changes from the outbox go first.
@@ -8,12 +8,12 @@ import type { Cidr } from '../core/cidr.ts'
 import { ok, type Result } from '../core/result.ts'
 import { CLIENT_LIMITS, type ClientRefusal, type Fail2banClient } from './client.ts'
 import { createLoop, type Schedule } from './loop.ts'
-import type { Handoff, Outbox, OutboxEntry, Wanted, WantedNow } from './outbox.ts'
+import type { Handoff, HandoffTarget, Outbox, OutboxEntry, Wanted, WantedNow } from './outbox.ts'
 import { createJailLife, type JailLife } from './jail-life.ts'
 import { compare, ignoring, LIFTED_SECONDS } from './reconcile.ts'
 
 export const CLIENT_HANDOFF = {
-  /** Milliseconds between two comparisons, each of which starts the client four times. */
+  /** Milliseconds between two comparisons, of four questions each. */
   compareMs: 60_000,
   /** And at least, where the jail's ban time is short. */
   minCompareMs: 1000,
@@ -24,6 +24,7 @@ export const CLIENT_HANDOFF = {
 export interface ClientHandoffOptions {
   readonly client: Fail2banClient
   readonly jail: string
+  readonly target: HandoffTarget
   readonly outbox: Outbox
   readonly wanted: WantedNow
   /** Changes when fail2ban is started; null if it can't be seen (`fail2banInstance`). */
@@ -45,7 +46,8 @@ export interface ClientHandoffOptions {
 const NOT_DONE: ReadonlySet<ClientRefusal> = new Set(['no-client', 'unreachable', 'denied', 'unknown-jail'])
 
 export function createClientHandoff(options: ClientHandoffOptions): Handoff {
-  const { client, jail, outbox, wanted, instance, now, schedule, compareMs = CLIENT_HANDOFF.compareMs } = options
+  const { client, jail, target, outbox, wanted, instance, now, schedule } = options
+  const { compareMs = CLIENT_HANDOFF.compareMs } = options
   /** What we handed over, and when (Unix seconds). */
   const handed = new Map<Cidr, number>()
   /** What we lifted, and when (Unix seconds). */
@@ -106,13 +108,13 @@ export function createClientHandoff(options: ClientHandoffOptions): Handoff {
 
   async function drain(): Promise<Result<void, ClientRefusal>> {
     for (;;) {
-      const entries = outbox.pending('fail2ban', CLIENT_LIMITS.batch)
+      const entries = outbox.pending(target, CLIENT_LIMITS.batch)
       if (entries.length === 0) return ok(undefined)
       for (const run of runsOf(entries)) {
         const subjects = run.map(({ subject }) => subject)
         const result = await (run[0]!.action === 'ban' ? ban(subjects.filter(isNews)) : unban(subjects))
         if (!result.ok) return result
-        outbox.done('fail2ban', run)
+        outbox.done(target, run)
       }
     }
   }
@@ -192,7 +194,7 @@ export function createClientHandoff(options: ClientHandoffOptions): Handoff {
   })
   return {
     ...loop,
-    view: () => ({ pending: outbox.count('fail2ban') + repairs.ban.size, lastError: loop.lastError() })
+    view: () => ({ pending: outbox.count(target) + repairs.ban.size, lastError: loop.lastError() })
   }
 }
 

@@ -7,6 +7,7 @@
 import { execFile } from 'node:child_process'
 import { parseCidr, type Cidr } from '../core/cidr.ts'
 import { ok, refuse, type Result } from '../core/result.ts'
+import { parseBans, type BanTimes } from './ban-line.ts'
 
 export const CLIENT_LIMITS = {
   /**
@@ -32,13 +33,6 @@ export type ClientRefusal =
   | 'not-understood'
   | 'failed'
 
-export interface BanTimes {
-  /** Unix seconds at which fail2ban banned. */
-  readonly since: number
-  /** Unix seconds at which the ban ends; Infinity for never. */
-  readonly until: number
-}
-
 export interface Fail2banClient {
   /** How many were not banned before. A repeated ban moves the end of the ban to now + ban time, and runs no action. */
   ban(jail: string, subjects: readonly Cidr[]): Promise<Result<number, ClientRefusal>>
@@ -46,7 +40,7 @@ export interface Fail2banClient {
    * How many were banned. A CIDR that is not banned itself takes along every banned address in it: so does fail2ban.
    */
   unban(jail: string, subjects: readonly Cidr[]): Promise<Result<number, ClientRefusal>>
-  /** The jail's bans of addresses. fail2ban writes its times in its local time zone, and they are read in ours. */
+  /** The jail's bans of addresses. */
   banned(jail: string): Promise<Result<ReadonlyMap<Cidr, BanTimes>, ClientRefusal>>
   /** How many bans the jail has seen since it was started, those restored at its start included. */
   everBanned(jail: string): Promise<Result<number, ClientRefusal>>
@@ -121,6 +115,15 @@ function understood<T>(
   return value === null ? refuse('not-understood') : ok(value)
 }
 
+/** What fail2ban-client prints, and what it means; null if it is not understood. */
+export const ANSWERS = {
+  count: parseCount,
+  banTime: parseBanTime,
+  everBanned: parseEverBanned,
+  banned: parseBanned,
+  ignored: parseIgnored
+} as const
+
 function parseCount(text: string): number | null {
   return /^\d{1,9}\n$/.test(text) ? Number(text) : null
 }
@@ -135,39 +138,10 @@ function parseEverBanned(text: string): number | null {
   return count === undefined ? null : Number(count)
 }
 
-/** `203.0.113.7 \t2026-11-20 18:00:00 + 600 = 2026-11-20 18:10:00`, a line for each ban; without bans one empty line. */
-const TIME = String.raw`(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)`
-const BANNED = new RegExp(String.raw`^(.+) \t${TIME} \+ (-?\d{1,12}) = ${TIME}$`)
-
+/** A line for each ban; without bans one empty line. */
 function parseBanned(text: string): ReadonlyMap<Cidr, BanTimes> | null {
-  const banned = new Map<Cidr, BanTimes>()
-  if (text === '\n') return banned
-  if (!text.endsWith('\n')) return null
-  for (const line of text.slice(0, -1).split('\n')) {
-    const fields = BANNED.exec(line)
-    if (fields === null) return null
-    const since = localTime(fields.slice(2, 8))
-    const banTime = Number(fields[8])
-    // The end is computed and not read: a change to or from summer time may lie before it, or the year 9999.
-    const until = banTime === -1 ? Number.POSITIVE_INFINITY : since + banTime
-    // Somebody may have banned a word by hand: it is not ours, and no reason to distrust the rest.
-    const subject = parseCidr(fields[1]!)
-    if (subject !== null) banned.set(subject, { since, until })
-  }
-  return banned
-}
-
-/** Unix seconds of year, month, day, hour, minute, second. */
-function localTime(fields: readonly string[]): number {
-  const [year, month, day, hour, minute, second] = fields.map(Number) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number
-  ]
-  return new Date(year, month - 1, day, hour, minute, second).getTime() / 1000
+  if (text === '\n') return new Map()
+  return text.endsWith('\n') ? parseBans(text.slice(0, -1).split('\n')) : null
 }
 
 function parseIgnored(text: string): readonly Cidr[] | null {

@@ -33,8 +33,8 @@ export interface ShareRules {
   readonly minBanTimeSeconds: number
   /** The longest time that one claim may state; a longer ban is announced for as long as that. */
   readonly maxBanTimeSeconds: number
-  /** The jail that the hand-off fills. Nothing that happens there is announced, whoever gave it the action. */
-  readonly meshJail: string
+  /** The jails that the hand-off fills. Nothing that happens there is announced, whoever gave them the action. */
+  readonly meshJails: readonly string[]
 }
 
 export interface Announce {
@@ -67,7 +67,7 @@ export interface Decided {
 export function decide(flushes: Flushes, event: HookEvent, at: number, rules: ShareRules): Decided {
   const { jail } = event
   const unchanged = { flushes, decisions: [] }
-  if (jail === rules.meshJail || !(rules.jails.includes('*') || rules.jails.includes(jail))) return unchanged
+  if (rules.meshJails.includes(jail) || !(rules.jails.includes('*') || rules.jails.includes(jail))) return unchanged
   const pending = flushes.some((flush) => flush.jail === jail)
   const others = pending ? flushes.filter((flush) => flush.jail !== jail) : flushes
   if (event.event === 'flush') return pending ? unchanged : { flushes: [...flushes, { jail, at }], decisions: [] }

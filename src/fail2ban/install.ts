@@ -14,6 +14,8 @@ export interface InstallFile {
 export interface InstallOptions {
   /** The log hand-off's path. Default `/var/log/banmesh/bans.log`. */
   readonly logPath?: string
+  /** The audit log's path, to be rotated as well. Null, the default: there is none, or it is in the shipped folder. */
+  readonly auditPath?: string | null
   /** fail2ban's configuration folder as fail2ban will see it. Default `/etc/fail2ban`. */
   readonly fail2banDir?: string
   /** The command that the action runs. Default `banmesh`, from PATH. */
@@ -42,19 +44,27 @@ const PLAIN_PATH = /^\/[A-Za-z0-9._/+@:-]{1,1000}$/
 
 /** The files with the operator's paths in them; nothing is written. */
 export function installFiles(options: InstallOptions = {}): Result<readonly InstallFile[], InstallRefusal> {
-  const { logPath = LOG_PATH, fail2banDir = FAIL2BAN_DIR, command = 'banmesh' } = options
+  const { logPath = LOG_PATH, auditPath = null, fail2banDir = FAIL2BAN_DIR, command = 'banmesh' } = options
   if (!PLAIN_PATH.test(logPath) || !PLAIN_PATH.test(fail2banDir)) return refuse('bad-path')
+  if (auditPath !== null && !PLAIN_PATH.test(auditPath)) return refuse('bad-path')
   if (command !== 'banmesh' && !PLAIN_PATH.test(command)) return refuse('bad-command')
   const files = Object.entries(TARGETS).map(([source, path]) => {
     const shipped = readFileSync(new URL(`./files/${source}`, import.meta.url), 'utf8')
     const content = shipped
       .replaceAll(LOG_PATH, logPath)
-      .replaceAll(LOG_GLOB, logPath === LOG_PATH ? LOG_GLOB : logPath)
+      .replaceAll(LOG_GLOB, rotated(logPath, auditPath))
       .replaceAll(`${FAIL2BAN_DIR}/`, `${fail2banDir}/`)
       .replaceAll(COMMAND_LINE, `banmesh = ${command}\n`)
     return { path, mode: 0o644, content }
   })
   return ok(files)
+}
+
+/** What logrotate looks after: all of the shipped folder, but of another one only what is ours. */
+function rotated(logPath: string, auditPath: string | null): string {
+  const inFolder = (path: string): boolean => dirname(path) === dirname(LOG_PATH) && path.endsWith('.log')
+  const others = [logPath, ...(auditPath === null ? [] : [auditPath])].filter((path) => !inFolder(path))
+  return inFolder(logPath) ? [LOG_GLOB, ...others].join(' ') : others.join(' ')
 }
 
 /** Writes below `root`, over older versions: what an operator changes goes into `.local` files, which are not touched. */

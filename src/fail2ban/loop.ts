@@ -1,5 +1,5 @@
 /** One piece of work, repeated: on a timer, at once when kicked, with back-off when it fails, never twice at a time. */
-import type { Result } from '../core/result.ts'
+import { refuse, type Result } from '../core/result.ts'
 
 /** Calls `run` once after `delayMs`, unless the returned function is called before. */
 export type Schedule = (run: () => void, delayMs: number) => () => void
@@ -13,7 +13,7 @@ export interface Loop {
 }
 
 export interface LoopOptions {
-  /** Ends with the milliseconds until it should be called again. Must not reject. */
+  /** Ends with the milliseconds until it should be called again. An exception counts as a failure. */
   readonly work: () => Promise<Result<number, string>>
   readonly schedule: Schedule
 }
@@ -34,12 +34,21 @@ export function createLoop({ work, schedule }: LoopOptions): Loop {
   let current: Promise<void> = Promise.resolve()
 
   async function workOnce(): Promise<void> {
-    const result = await work()
+    const result = await workSafely()
     if (state === 'stopped') return
     failures = result.ok ? 0 : failures + 1
     lastError = result.ok ? null : result.reason
     state = 'waiting'
     cancel = schedule(run, result.ok ? (kicked ? 0 : result.value) : backoffMs(failures))
+  }
+
+  /** A ledger that can't be read or written just now throws; the next round may find it well again. */
+  async function workSafely(): Promise<Result<number, string>> {
+    try {
+      return await work()
+    } catch {
+      return refuse('internal-error')
+    }
   }
 
   function run(): void {

@@ -2,7 +2,8 @@
 import type { Ppm } from '../core/report.ts'
 import type { Subject } from '../core/subject.ts'
 
-export type HandoffTarget = 'log' | 'fail2ban'
+/** Who has a queue of changes; of fail2ban's jails that we fill, each: `fail2ban` is the one for all that has none. */
+export type HandoffTarget = 'log' | 'fail2ban' | `fail2ban:${string}` | 'nftables' | 'exec'
 
 /** A verdict that is accepted and enforced now. */
 export interface Wanted {
@@ -23,7 +24,8 @@ export interface OutboxEntry extends Wanted {
 /**
  * The changes that a target has not taken yet, persisted: they are handed over at least once, in the order of their
  * sequence, and it does no harm to repeat them. At most one change per subject and target is pending: the newest. Every
- * ban has its unban queued when the verdict ends, is vetoed or is paused.
+ * ban has its unban queued when the verdict ends, is vetoed or is paused. `nftables` also hears of every new `until`, by
+ * another ban.
  */
 export interface Outbox {
   /** The oldest ones. */

@@ -52,6 +52,10 @@ export interface WatchedLogOptions {
   readonly now: () => number
 }
 
+/** No link is followed to a file that somebody else chose, and a fifo does not make us wait. */
+const OPEN_FLAGS =
+  constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK
+
 /** Readable for a group that the operator chooses; the folder decides. */
 const MODE = 0o640
 
@@ -76,7 +80,7 @@ export function createWatchedLog({ path, now }: WatchedLogOptions): WatchedLog {
 
   function openFile(): void {
     mkdirSync(dirname(path), { recursive: true })
-    const opened = openSync(path, constants.O_RDWR | constants.O_APPEND | constants.O_CREAT, MODE)
+    const opened = openSync(path, OPEN_FLAGS, MODE)
     // A deleted file is let go of only now: else the new one may get its inode, and a reader take it for the old one.
     close()
     fd = opened
@@ -146,7 +150,7 @@ function endsWithinLine(fd: number, size: number): boolean {
 }
 
 /** The path or its folder is something else, belongs to somebody else, or is on a read-only file system. */
-const NOT_WRITABLE = new Set(['EACCES', 'EPERM', 'EROFS', 'EISDIR', 'ENOTDIR', 'EEXIST'])
+const NOT_WRITABLE = new Set(['EACCES', 'EPERM', 'EROFS', 'EISDIR', 'ENOTDIR', 'EEXIST', 'ELOOP'])
 
 function reasonOf(error: unknown): LogRefusal {
   const { code } = error as NodeJS.ErrnoException

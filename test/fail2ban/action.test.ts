@@ -11,7 +11,12 @@ import { prepareFail2ban, type Fail2banServer } from './server.ts'
 import { installInto } from './shipped.ts'
 
 const skip = requires({ commands: ['fail2ban-server', 'fail2ban-client'] })
-const RULES: ShareRules = { jails: ['*'], minBanTimeSeconds: 60, maxBanTimeSeconds: 7 * 86_400, meshJail: 'banmesh' }
+const RULES: ShareRules = {
+  jails: ['*'],
+  minBanTimeSeconds: 60,
+  maxBanTimeSeconds: 7 * 86_400,
+  meshJails: ['banmesh', 'web-mesh']
+}
 
 interface Recorded {
   readonly server: Fail2banServer
@@ -84,7 +89,7 @@ async function record(t: TestContext, jails: string, script = ''): Promise<Recor
 }
 
 function jail(name: string, log: string, more = ''): string {
-  return `[${name}]\nenabled = true\nfilter = sshd\nlogpath = ${log}\nbantime = 10m\naction = %(action_)s\n         banmesh\n${more}\n`
+  return `[${name}]\nenabled = true\nfilter = sshd\nbackend = polling\nlogpath = ${log}\nbantime = 10m\naction = %(action_)s\n         banmesh\n${more}\n`
 }
 
 /** The jail's log is made by `record`; fail2ban finds it beside its configuration. */

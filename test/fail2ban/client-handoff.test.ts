@@ -42,6 +42,7 @@ async function setUp(t: TestContext, options = ''): Promise<Mesh> {
   const handoff = createClientHandoff({
     client: createFail2banClient({ socket: server.socket }),
     jail: 'mesh',
+    target: 'fail2ban',
     outbox: ledger.outbox,
     wanted: ledger.wanted,
     instance: () => fail2banInstance(server.socket),
@@ -265,6 +266,7 @@ test('A query that fails vetoes nothing and lifts nothing, whichever it is (bug 
   const handoff = createClientHandoff({
     client,
     jail: 'mesh',
+    target: 'fail2ban',
     outbox: ledger.outbox,
     wanted: ledger.wanted,
     instance: () => null,

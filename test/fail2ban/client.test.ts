@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { CLIENT_LIMITS, createFail2banClient, type Fail2banClient } from '../../src/fail2ban/client.ts'
+import { createSocketClient } from '../../src/fail2ban/socket-client.ts'
 import { requires } from '../support/requirements.ts'
 import { subject } from './ledger.ts'
 import { prepareFail2ban } from './server.ts'
@@ -26,12 +27,22 @@ function answer(t: TestContext, text: string): Fail2banClient {
   return fake(t, `printf '%b' '${text.replaceAll('\n', String.raw`\n`).replaceAll('\t', String.raw`\t`)}'`)
 }
 
-test('Bans, unbans and queries of a real server.', { skip }, async (t) => {
+for (const [way, create] of [
+  ['fail2ban-client', createFail2banClient],
+  ['its socket', createSocketClient]
+] as const) {
+  test(`Bans, unbans and queries of a real server, by ${way}.`, { skip }, (t) => bansAndQueries(t, create))
+}
+
+async function bansAndQueries(
+  t: TestContext,
+  create: (options: { readonly socket: string }) => Fail2banClient
+): Promise<void> {
   const server = prepareFail2ban(t, {
     jails: '[mesh]\nenabled = true\nfilter = sshd\nlogpath = /dev/null\nbantime = 10m\n'
   })
   await server.start('mesh')
-  const client = createFail2banClient({ socket: server.socket })
+  const client = create({ socket: server.socket })
   const subjects = ['203.0.113.7', '203.0.113.0/24', '2001:db8::7', '2001:db8:1::/48'].map(subject)
   deepEqual(await client.banned('mesh'), FINE(new Map()))
   deepEqual(await client.everBanned('mesh'), FINE(0))
@@ -80,7 +91,7 @@ test('Bans, unbans and queries of a real server.', { skip }, async (t) => {
   await server.stop()
   deepEqual(await client.banned('mesh'), REFUSED('unreachable'))
   deepEqual(await client.ban('mesh', subjects), REFUSED('unreachable'))
-})
+}
 
 test(
   'A socket that is not ours is told from one that is not there.',

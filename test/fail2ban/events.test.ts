@@ -13,7 +13,12 @@ import {
 import type { HookEvent } from '../../src/fail2ban/hook-event.ts'
 
 const NOW = 1763668800
-const RULES: ShareRules = { jails: ['*'], minBanTimeSeconds: 60, maxBanTimeSeconds: 7 * 86_400, meshJail: 'banmesh' }
+const RULES: ShareRules = {
+  jails: ['*'],
+  minBanTimeSeconds: 60,
+  maxBanTimeSeconds: 7 * 86_400,
+  meshJails: ['banmesh', 'web-mesh']
+}
 const IP = '203.0.113.7'
 
 function ban(over: Partial<HookEvent> = {}): HookEvent {

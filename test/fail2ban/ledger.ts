@@ -7,6 +7,8 @@ export interface TestLedger {
   wanted(): Iterable<Wanted>
   /** Accepts a verdict: it is wanted, and a ban is queued. */
   accept(...texts: string[]): void
+  /** The same, with its end: Unix seconds. */
+  acceptUntil(until: number, ...texts: string[]): void
   /** Ends a verdict: it is not wanted, and an unban is queued. */
   end(...texts: string[]): void
 }
@@ -26,6 +28,13 @@ export function createTestLedger(until: number): TestLedger {
     queue.delete(ban.subject)
     queue.set(ban.subject, { ...ban, action, sequence: sequence++ })
   }
+  const acceptUntil = (end: number, texts: readonly string[]): void => {
+    for (const text of texts) {
+      const ban = { subject: subject(text), until: end, jail: 'sshd', score: 800_000, origins: 1 }
+      wanted.set(ban.subject, ban)
+      put('ban', ban)
+    }
+  }
   return {
     outbox: {
       pending: (_target, limit) => [...queue.values()].slice(0, limit),
@@ -37,13 +46,8 @@ export function createTestLedger(until: number): TestLedger {
       count: () => queue.size
     },
     wanted: () => wanted.values(),
-    accept(...texts) {
-      for (const text of texts) {
-        const ban = { subject: subject(text), until, jail: 'sshd', score: 800_000, origins: 1 }
-        wanted.set(ban.subject, ban)
-        put('ban', ban)
-      }
-    },
+    accept: (...texts) => acceptUntil(until, texts),
+    acceptUntil: (end, ...texts) => acceptUntil(end, texts),
     end(...texts) {
       for (const text of texts) {
         const ban = wanted.get(subject(text))

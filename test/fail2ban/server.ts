@@ -7,9 +7,8 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync,
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
+import { STOCK } from '../support/fail2ban-package.ts'
 import { until } from '../support/until.ts'
-
-const STOCK = '/etc/fail2ban'
 
 export interface Output {
   /** -1 if the command was ended by a signal. */

@@ -4,11 +4,11 @@
  */
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { STOCK } from './fail2ban-package.ts'
 import type { Namespace } from './lab-namespaces.ts'
 import { run, type LabProcess, type Output, type Processes } from './lab-processes.ts'
 import { until } from './until.ts'
 
-const STOCK = '/etc/fail2ban'
 const REFUSE = '[blocktype="reject with tcp reset"]'
 
 /** A section of `jail.local`. */
