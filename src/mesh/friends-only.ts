@@ -22,8 +22,15 @@ export interface FriendsOnly {
   forget(peer: Libp2pPeerId): void
 }
 
-/** `isFriend` is asked at every stream and every connection, so it is always as good as the list behind it. */
-export function friendsOnly(registrar: Registrar, isFriend: (peer: PeerId) => boolean): FriendsOnly {
+/**
+ * `isFriend` is asked at every stream and every connection, so it is always as good as the list behind it. What friends do
+ * they may do over a relayed connection too: libp2p calls those limited, and lets nothing over them that does not say so.
+ */
+export function friendsOnly(
+  registrar: Registrar,
+  isFriend: (peer: PeerId) => boolean,
+  refused: (protocol: string, connection: Connection) => void = () => {}
+): FriendsOnly {
   const isOurs = (peer: Libp2pPeerId): boolean => isFriend(peer.toString() as PeerId)
   const topologies = new Map<string, Topology>()
 
@@ -41,9 +48,10 @@ export function friendsOnly(registrar: Registrar, isFriend: (peer: PeerId) => bo
           protocol,
           (stream, connection) => {
             if (isOurs(connection.remotePeer)) return handler(stream, connection)
+            for (const name of [protocol].flat()) refused(name, connection)
             return stream.abort(new Error('not a friend'))
           },
-          options
+          { ...options, runOnLimitedConnection: true }
         ),
       register: async (protocol, topology, options) => {
         const id = await registrar.register(protocol, showFriends(topology, isOurs), options)
@@ -66,9 +74,7 @@ export function friendsOnly(registrar: Registrar, isFriend: (peer: PeerId) => bo
 
 function showFriends(topology: Topology, isOurs: (peer: Libp2pPeerId) => boolean): Topology {
   return {
-    ...(topology.notifyOnLimitedConnection !== undefined && {
-      notifyOnLimitedConnection: topology.notifyOnLimitedConnection
-    }),
+    notifyOnLimitedConnection: true,
     onConnect(peer: Libp2pPeerId, connection: Connection) {
       if (!isOurs(peer) || topology.filter?.has(peer) === true) return
       topology.filter?.add(peer)

@@ -1,7 +1,8 @@
 /**
  * Keeps friends connected. Every friend has a loop of its own, so that one who can't be reached delays nobody: addresses
- * from the config, then those at which it was met; if that fails, a question to the DHT that goes on beside; a pause that
- * grows to minutes, and again, for as long as it is a friend. (libp2p gives up after five tries.)
+ * from the config, then those at which it was met; if that fails, through friends who relay, and a question to the DHT
+ * that goes on beside; a pause that grows to minutes, and again, for as long as it is a friend. (libp2p gives up after
+ * five tries.) A friend who is reached through a relay only is tried directly from time to time.
  */
 import type { Connection, IdentifyResult, Libp2p, PeerId as Libp2pPeerId } from '@libp2p/interface'
 import type { KadDHT } from '@libp2p/kad-dht'
@@ -9,6 +10,7 @@ import { peerIdFromString } from '@libp2p/peer-id'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { PeerId } from '../core/report.ts'
 import { withoutPeer, type Addresses } from './addresses.ts'
+import { isRelayed, openConnections } from './connections.ts'
 import type { MeshLimits } from './limits.ts'
 
 export interface FriendsOptions {
@@ -22,6 +24,8 @@ export interface FriendsOptions {
   readonly delayMs: (attempt: number) => number
   /** How far gossip has got with a connected friend; `closed` is what a friend makes of it who has not added us. */
   readonly linkState: (friend: PeerId) => 'ready' | 'open' | 'closed' | 'none'
+  /** Addresses at which the friend may be reached through others. */
+  readonly relays: (friend: PeerId) => Promise<readonly Multiaddr[]>
 }
 
 export interface Friends {
@@ -35,6 +39,10 @@ export interface Friends {
   ready(friend: PeerId, isReady: boolean): void
   /** Unix ms since when the friend is connected, or null. */
   connectedSince(friend: PeerId): number | null
+  /** The friend is there and lets us not in: most likely it has not added us. */
+  waiting(friend: PeerId): boolean
+  /** Somebody says that the friend is there: tried at once, unless such a word came just before. */
+  hint(friend: PeerId, addresses: readonly Multiaddr[]): void
   stop(): void
 }
 
@@ -46,6 +54,12 @@ interface Friend {
   /** There is something new to try. */
   again: boolean
   connectedSince: number | null
+  /** Gossip has worked on this connection. */
+  wasReady: boolean
+  /** Times in a row that it took our connection and closed it soon after, without gossip. */
+  refusals: number
+  /** Unix ms. */
+  hintedAt: number
   /** Ends the pause of the loop. */
   wake: () => void
   readyTimer?: NodeJS.Timeout
@@ -58,14 +72,18 @@ export function createFriends(options: FriendsOptions): Friends {
   const surplusTimers = new Set<NodeJS.Timeout>()
   let started = false
 
-  const open = (friend: Friend): Connection[] =>
-    libp2p.getConnections(friend.peer).filter(({ status }) => status === 'open')
+  const open = (friend: Friend): Connection[] => openConnections(libp2p.getConnections(friend.peer))
   const isConnected = (friend: Friend): boolean => open(friend).length > 0
+  const isDirect = (friend: Friend): boolean => open(friend).some(({ remoteAddr }) => !isRelayed(remoteAddr))
 
   async function keep(friend: Friend): Promise<void> {
     while (!friend.end.signal.aborted) {
       friend.again = false
-      if (await reach(friend)) await pause(friend, null)
+      while (await reach(friend)) {
+        await pause(friend, isDirect(friend) ? null : limits.directRetryMs)
+        if (friend.end.signal.aborted || !isConnected(friend)) break
+        if (!isDirect(friend)) await dial(friend, direct(addresses.of(friend.id)), new Set(), true)
+      }
       if (!isConnected(friend) && !friend.again) await pause(friend, options.delayMs(friend.attempt++))
     }
   }
@@ -86,19 +104,21 @@ export function createFriends(options: FriendsOptions): Friends {
   async function reach(friend: Friend): Promise<boolean> {
     const tried = new Set<string>()
     if (isConnected(friend) || (await dial(friend, addresses.of(friend.id), tried))) return true
+    if (await dial(friend, await options.relays(friend.id), tried)) return true
     // Not waited for: with nobody to ask yet it may take its whole time.
     if (options.dht !== null) friend.lookup ??= lookUp(friend, options.dht, tried).finally(() => delete friend.lookup)
     return false
   }
 
-  async function dial(friend: Friend, to: readonly Multiaddr[], tried: Set<string>): Promise<boolean> {
+  /** `anew`: although there is a connection. */
+  async function dial(friend: Friend, to: readonly Multiaddr[], tried: Set<string>, anew = false): Promise<boolean> {
     const fresh = to.filter((address) => !tried.has(address.toString())).slice(0, limits.addressesPerFriend)
     for (const address of fresh) tried.add(address.toString())
     if (fresh.length === 0) return isConnected(friend)
     try {
       const signal = AbortSignal.any([friend.end.signal, AbortSignal.timeout(limits.dialTimeoutMs)])
       const targets = fresh.map((address) => address.encapsulate(`/p2p/${friend.id}`))
-      const connection = await libp2p.dial(targets, { signal })
+      const connection = await libp2p.dial(targets, { signal, force: anew })
       if (connection.direction === 'outbound') await met(friend, [connection.remoteAddr])
     } catch {
       // Unreachable, refused, or somebody else behind that address: the next way, or the next time.
@@ -125,7 +145,7 @@ export function createFriends(options: FriendsOptions): Friends {
     await addresses.met(friend.id, at, options.now()).catch(() => {})
   }
 
-  /** Both dialled at the same time: the peer with the smaller ID closes all but the newest, so both keep the same one. */
+  /** Both dialled at the same time: the peer with the smaller ID closes all but the best, so both keep the same one. */
   function trim(friend: Friend): void {
     if (open(friend).length < 2 || libp2p.peerId.toString() > friend.id) return
     const timer = setTimeout(() => {
@@ -153,6 +173,7 @@ export function createFriends(options: FriendsOptions): Friends {
     if (friend === undefined) return
     if (friend.connectedSince === null) {
       friend.connectedSince = options.now()
+      friend.wasReady = false
       watch(friend)
     }
     trim(friend)
@@ -163,7 +184,11 @@ export function createFriends(options: FriendsOptions): Friends {
     const friend = friends.get(peer.toString() as PeerId)
     if (friend === undefined) return
     clearTimeout(friend.readyTimer)
-    if (friend.connectedSince !== null) void met(friend, [])
+    if (friend.connectedSince !== null) {
+      void met(friend, [])
+      const soon = options.now() - friend.connectedSince < limits.refusedWithinMs
+      friend.refusals = soon && !friend.wasReady ? friend.refusals + 1 : 0
+    }
     friend.connectedSince = null
     friend.wake()
   }
@@ -206,6 +231,9 @@ export function createFriends(options: FriendsOptions): Friends {
         attempt: 0,
         again: false,
         connectedSince: null,
+        wasReady: false,
+        refusals: 0,
+        hintedAt: 0,
         wake: () => {}
       }
       friends.set(id, friend)
@@ -220,10 +248,29 @@ export function createFriends(options: FriendsOptions): Friends {
     ready(id, isReady) {
       const friend = friends.get(id)
       if (friend === undefined) return
-      if (isReady) friend.attempt = 0
-      else if (isConnected(friend)) watch(friend)
+      if (isReady) {
+        friend.attempt = 0
+        friend.refusals = 0
+        friend.wasReady = true
+      } else if (isConnected(friend)) watch(friend)
     },
     connectedSince: (id) => friends.get(id)?.connectedSince ?? null,
+    waiting(id) {
+      const friend = friends.get(id)
+      if (friend === undefined) return false
+      if (!isConnected(friend)) return friend.refusals >= REFUSALS
+      // Right after the connection was made the stream is not open yet either.
+      const since = options.now() - (friend.connectedSince ?? options.now())
+      return options.linkState(id) === 'closed' && since > limits.surplusAfterMs
+    },
+    hint(id, at) {
+      const friend = friends.get(id)
+      if (friend === undefined || !started || isConnected(friend)) return
+      if (options.now() - friend.hintedAt < limits.hintIntervalMs) return
+      friend.hintedAt = options.now()
+      const targets = at.flatMap((address) => withoutPeer(address, id) ?? [])
+      void dial(friend, direct(targets), new Set())
+    },
     stop() {
       for (const friend of friends.values()) end(friend)
       for (const timer of surplusTimers) clearTimeout(timer)
@@ -232,6 +279,13 @@ export function createFriends(options: FriendsOptions): Friends {
       libp2p.removeEventListener('peer:identify', onIdentify)
     }
   }
+}
+
+/** One may be an accident: a restart just then. */
+const REFUSALS = 2
+
+function direct(addresses: readonly Multiaddr[]): Multiaddr[] {
+  return addresses.filter((address) => !isRelayed(address))
 }
 
 const SURPLUS = new Error('surplus connection')

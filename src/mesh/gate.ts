@@ -7,6 +7,7 @@ import type { ConnectionGater, MultiaddrConnection, PeerId as Libp2pPeerId } fro
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { parseCidr } from '../core/cidr.ts'
 import type { PeerId } from '../core/report.ts'
+import { isRelayed, relayOf } from './connections.ts'
 import type { MeshLimits } from './limits.ts'
 
 const SECOND_MS = 1000
@@ -22,6 +23,8 @@ export interface GateOptions {
   isFriendHost(host: string): boolean
   /** Open connections with the peer. */
   connections(peer: Libp2pPeerId): number
+  /** Somebody who is no friend was refused for that alone. */
+  refused(peer: Libp2pPeerId, address: Multiaddr): void
 }
 
 export function createGate(options: GateOptions): Required<Pick<ConnectionGater, GateMethods>> {
@@ -49,14 +52,26 @@ export function createGate(options: GateOptions): Required<Pick<ConnectionGater,
     return strangers >= limits.maxPendingHandshakes && !options.isFriendHost(host)
   }
 
-  function refused(peer: Libp2pPeerId): boolean {
-    const friend = options.isFriend(peer.toString() as PeerId)
-    if (!friend && !dht) return true
+  const isFriend = (peer: Libp2pPeerId): boolean => options.isFriend(peer.toString() as PeerId)
+
+  function refused(peer: Libp2pPeerId, address: Multiaddr): boolean {
+    const friend = isFriend(peer)
+    if (!friend && (!dht || isRelayed(address))) {
+      options.refused(peer, address)
+      return true
+    }
     return options.connections(peer) >= (friend ? limits.connectionsPerFriend : limits.connectionsPerStranger)
   }
 
   return {
-    denyDialPeer: (peer) => !dht && !options.isFriend(peer.toString() as PeerId),
+    denyDialPeer: (peer) => !dht && !isFriend(peer),
+    // Through friends only, whatever address the DHT or a friend tells.
+    denyDialMultiaddr: (address) => isRelayed(address) && !options.isFriend((relayOf(address) ?? '') as PeerId),
+    // No open relay: who reserves, who connects and who is reached are our friends. And we are reached through friends,
+    // by friends.
+    denyInboundRelayReservation: (source) => !isFriend(source),
+    denyOutboundRelayedConnection: (source, destination) => !isFriend(source) || !isFriend(destination),
+    denyInboundRelayedConnection: (relay, peer) => !isFriend(relay) || !isFriend(peer),
     denyInboundConnection(connection) {
       const host = hostOf(connection.remoteAddr)
       if (tooOften(host) || tooManyPending(host)) return true
@@ -64,18 +79,22 @@ export function createGate(options: GateOptions): Required<Pick<ConnectionGater,
       connection.addEventListener('close', () => pending.delete(connection), { once: true })
       return false
     },
-    denyInboundEncryptedConnection: (peer) => refused(peer),
-    denyOutboundEncryptedConnection: (peer) => !dht && !options.isFriend(peer.toString() as PeerId),
+    denyInboundEncryptedConnection: (peer, { remoteAddr }) => refused(peer, remoteAddr),
+    denyOutboundEncryptedConnection: (peer) => !dht && !isFriend(peer),
     denyInboundUpgradedConnection(peer, connection) {
       pending.delete(connection)
       // Asked again: several handshakes of one peer may have been under way at the same time.
-      return refused(peer)
+      return refused(peer, connection.remoteAddr)
     }
   }
 }
 
 type GateMethods =
   | 'denyDialPeer'
+  | 'denyDialMultiaddr'
+  | 'denyInboundRelayReservation'
+  | 'denyOutboundRelayedConnection'
+  | 'denyInboundRelayedConnection'
   | 'denyInboundConnection'
   | 'denyInboundEncryptedConnection'
   | 'denyOutboundEncryptedConnection'

@@ -101,6 +101,8 @@ export function createGossip(options: GossipOptions): Gossip {
         idontwantMinDataSize: Infinity,
         tagMeshPeers: false,
         batchPublish: true,
+        // Each message leaves an entry for so long, whatever became of it. IHAVE offers nothing that is older than 3 s.
+        seenTTL: limits.gossipSeenMs,
         // Friends are chosen by the operator and bounded by our own limits. A score could only silence one by accident:
         // for sharing an address with others, or for messages lost in a broken connection.
         scoreParams: { IPColocationFactorWeight: 0, behaviourPenaltyWeight: 0 },

@@ -31,6 +31,36 @@ export const MESH_LIMITS = {
   addressesPerFriend: 8,
   /** Characters of an address that is remembered. */
   addressLength: 256,
+  /** Peers that are remembered because they knocked: they behave like friends, and are none. */
+  knocks: 32,
+  /** Of these, from one remote host. */
+  knocksPerHost: 4,
+  /** New ones a minute; each is a line in the log. */
+  newKnocksPerMinute: 10,
+
+  /** Friends that may be reached through us at the same time. */
+  relayReservations: 128,
+  /** Relayed connections that one friend may have us open at the same time. */
+  relayStreamsPerConnection: 32,
+  /** Bytes, both ways together, of one relayed connection; beyond, it is cut and made anew. */
+  relayedBytes: 256 * KIB * KIB,
+  /** One relayed connection lasts no longer; then it is made anew. */
+  relayedMs: 12 * 3_600_000,
+  /** Friends through whom we can be reached, if we can't be directly. */
+  relaysUsed: 3,
+  /** Friends through whom we try to reach another one at a time. */
+  relaysTried: 8,
+  /** Between two looks at whether we need a relay. */
+  relayCheckMs: 3000,
+  /** One reservation with a relay. */
+  reservationTimeoutMs: 5000,
+  /** A friend that is connected through a relay only is dialled directly so often. */
+  directRetryMs: 5 * 60_000,
+  /** A friend found in the local network is dialled at most so often because of that. */
+  hintIntervalMs: 10_000,
+
+  /** A connection that a friend closes within that time, before gossip was ready, counts as refused. */
+  refusedWithinMs: 5000,
 
   /** Bytes of one gossip message: an envelope. */
   messageBytes: PROTOCOL_LIMITS.envelopeBytes,
@@ -42,6 +72,8 @@ export const MESH_LIMITS = {
   gossipItemsPerFrame: 5000,
   /** Subscriptions, and control messages of each kind, in one gossipsub frame. There is one topic. */
   gossipControlsPerFrame: 16,
+  /** A message ID is remembered for so long. */
+  gossipSeenMs: 15_000,
 
   /** A connection must have proven its peer ID and chosen its muxer by then. */
   handshakeTimeoutMs: 5000,

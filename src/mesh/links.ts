@@ -10,7 +10,7 @@ import type { PeerId } from '../core/report.ts'
 import type { Registrar } from './friends-only.ts'
 
 export interface LinksOptions {
-  /** Open connections with the peer, the newest last. */
+  /** Open connections with the peer, the best last. */
   connections(peer: Libp2pPeerId): readonly Connection[]
   /** Ms to wait before try number `attempt` (from 0). */
   readonly delayMs: (attempt: number) => number
@@ -72,7 +72,8 @@ export function createLinks(options: LinksOptions): Links {
     const connection = options.connections(entry.peer).at(-1)
     if (connection === undefined) return unlink(id)
     try {
-      const stream = await connection.newStream(protocols, { signal: AbortSignal.timeout(options.streamTimeoutMs) })
+      const signal = AbortSignal.timeout(options.streamTimeoutMs)
+      const stream = await connection.newStream(protocols, { signal, runOnLimitedConnection: true })
       if (links.get(id) !== entry) stream.abort(new Error('no longer wanted'))
       // It may have ended already: libp2p hands it out some turns after it was opened.
       else if (isWritable(stream)) hand(id, entry, stream, connection)

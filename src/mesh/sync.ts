@@ -20,6 +20,8 @@ export interface SyncOptions {
   readonly streams: Pick<MeshNode, 'handle' | 'openStream'>
   readonly ports: SyncPorts
   readonly limits?: Partial<SyncLimits>
+  /** Whether a friend may open a session now: each costs a look at everything that we have. Else it is told to come later. */
+  admits?(friend: PeerId): boolean
   /** Every session's outcome, whoever opened it. */
   ended(friend: PeerId, outcome: SyncOutcome): void
 }
@@ -80,6 +82,7 @@ export function createSync({ network, self, streams, ports, ended, ...options }:
     const other = running.get(friend)
     // Both opened one at the same time: the one of the smaller peer ID stays.
     const replaces = other?.role === 'initiator' && friend < self
+    if (options.admits?.(friend) === false) return sayBusy(stream)
     if (stopping || (other !== undefined ? !replaces : running.size >= limits.sessions)) return sayBusy(stream)
     other?.end('superseded')
     await run(friend, 'responder', () => Promise.resolve(stream))

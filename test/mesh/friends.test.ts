@@ -212,6 +212,7 @@ test('the state of a friend says where it is, since when, and how far away', asy
       id: b.id,
       connected: false,
       ready: false,
+      waiting: false,
       addresses: [],
       lastSeen: null,
       connectedSince: null,

@@ -18,6 +18,7 @@ function gate(options: Partial<GateOptions> = {}, limits: Partial<GateOptions['l
     isFriend: () => false,
     isFriendHost: () => false,
     connections: () => 0,
+    refused: () => {},
     ...options,
     limits: { ...MESH_LIMITS, ...limits }
   })
