@@ -22,6 +22,10 @@ export interface Context {
   readonly warn: (line: string) => void
   /** A line of what goes on, at once: on stdout unless that is for JSON. */
   readonly say: (line: string) => void
+  /** Whether stdout is for JSON. */
+  readonly json: boolean
+  /** A line on stdout; resolves when there is room for the next. */
+  readonly line: (text: string) => Promise<void>
 }
 
 export type Reply<T> = { readonly ok: true; readonly value: T } | Failed
@@ -61,17 +65,22 @@ export async function configWarnings(path: string, warnings: readonly ConfigProb
   return warnings.map((problem) => `banmesh: warning: ${formatProblem(path, problem)}`)
 }
 
-/** Asks the daemon whose config this is. */
-export async function ask<T>(context: Context, request: ControlRequest): Promise<Reply<T>> {
+/** The daemon's socket. */
+export async function controlPath(context: Context): Promise<Reply<string>> {
   const path = await configPath(context)
   if (!path.ok) return path
   const { readConfigPaths } = await import('../daemon/config-paths.ts')
   const paths = await readConfigPaths(path.value)
-  if (!paths.ok) {
-    const whole = await readConfig(context)
-    return whole.ok ? failed(2, 'bad-config', `${path.value} can't be read`) : whole
-  }
-  const socketPath = paths.value.control
+  if (paths.ok) return { ok: true, value: paths.value.control }
+  const whole = await readConfig(context)
+  return whole.ok ? failed(2, 'bad-config', `${path.value} can't be read`) : whole
+}
+
+/** Asks the daemon whose config this is. */
+export async function ask<T>(context: Context, request: ControlRequest): Promise<Reply<T>> {
+  const control = await controlPath(context)
+  if (!control.ok) return control
+  const socketPath = control.value
   const answer = await createControlClient({ socketPath, timeoutMs: ANSWER_TIMEOUT_MS })(request)
   return answer.ok ? { ok: true, value: answer.body as T } : explain(answer, socketPath)
 }
@@ -80,7 +89,7 @@ export function subjectPath(folder: 'bans' | 'vetoes' | 'why' | 'check', subject
   return `/v1/${folder}/${encodeURIComponent(subject)}`
 }
 
-function explain(answer: Exclude<ControlAnswer, { ok: true }>, socketPath: string): Failed {
+export function explain(answer: Exclude<ControlAnswer, { ok: true }>, socketPath: string): Failed {
   switch (answer.reason) {
     case 'refused':
       return refusal(answer.status, answer.error)

@@ -48,7 +48,11 @@ async function runCommand(argv: readonly string[], json: boolean): Promise<Outco
     columns: stdout.isTTY ? stdout.columns : null,
     banmesh: [process.execPath, process.argv[1]!] as const,
     warn: (line: string) => void stderr.write(`${line}\n`),
-    say: (line: string) => void progress.write(`${line}\n`)
+    say: (line: string) => void progress.write(`${line}\n`),
+    json,
+    async line(text: string) {
+      if (!stdout.write(`${text}\n`)) await new Promise((resolve) => stdout.once('drain', resolve))
+    }
   }
   const { runProgram } = await import('./program.ts')
   return runProgram(argv, outside, stdout, stderr)

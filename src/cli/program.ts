@@ -1,7 +1,13 @@
-/** The command line, as commander knows it: names, arguments, help. What a command does is in commands/. */
+/**
+ * The command line, as commander knows it: names, arguments, help. What a command does is in commands/. Shell completion
+ * and the manual page are made from this too, so that they can't differ.
+ */
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { NEEDS_RESTART } from '../daemon/needs-restart.ts'
 import type { Context } from './context.ts'
 import { failed, type Outcome } from './outcome.ts'
+import { addOperations, addTexts } from './program-operations.ts'
+import { addSimulate } from './program-simulate.ts'
 
 const EXPORT_FORMATS = ['plain', 'json', 'csv', 'nft', 'ipset', 'hosts.deny'] as const
 const SUBJECT = 'an IP address or CIDR'
@@ -11,7 +17,8 @@ interface Output {
   write(text: string): unknown
 }
 
-type Work = (context: Context) => Promise<Outcome>
+/** Null where a command has printed all there is to print. */
+export type Work = (context: Context) => Promise<Outcome | null>
 
 /** Null where commander has said all there is to say: help and version. */
 export async function runProgram(
@@ -22,27 +29,16 @@ export async function runProgram(
 ): Promise<Outcome | null> {
   const { version } = await import('../daemon/version.ts')
   let outcome: Outcome | null = null
-  const program = new Command('banmesh')
-  async function work(command: Work): Promise<void> {
+  const program = buildProgram(version, async (command) => {
     const { config } = program.opts<{ config?: string }>()
     outcome = await command({ ...outside, configOption: config })
-  }
-  program
-    .description('servers that run fail2ban warn each other')
-    .option('--config <file>', 'default: $BANMESH_CONFIG, ./banmesh.yaml, /etc/banmesh/banmesh.yaml')
-    .option('--json', 'print one JSON document')
-    .version(version)
-    .exitOverride()
-    .configureOutput({
-      writeOut: (text) => out.write(text),
-      writeErr: (text) => err.write(text),
-      outputError: () => undefined
-    })
-    .configureHelp({ showGlobalOptions: true })
-  addNode(program, work)
-  addFriend(program, work)
-  addSubjects(program, work)
-  addFail2ban(program, work)
+  })
+  program.exitOverride().configureOutput({
+    writeOut: (text) => out.write(text),
+    writeErr: (text) => err.write(text),
+    outputError: () => undefined
+  })
+  for (const command of allCommands(program)) command.copyInheritedSettings(command.parent ?? command)
   try {
     await program.parseAsync(argv, { from: 'user' })
   } catch (error) {
@@ -50,6 +46,32 @@ export async function runProgram(
     throw error
   }
   return outcome
+}
+
+/** `work` carries a command out. */
+export function buildProgram(version: string, work: (command: Work) => Promise<void>): Command {
+  const program = new Command('banmesh')
+    .description('servers that run fail2ban warn each other')
+    .option('--config <file>', 'default: $BANMESH_CONFIG, ./banmesh.yaml, /etc/banmesh/banmesh.yaml')
+    .option('--json', 'print one JSON document')
+    .version(version)
+    .configureHelp({ showGlobalOptions: true })
+  addNode(program, work)
+  addFriend(program, work)
+  addSubjects(program, work)
+  addOperations(program, work)
+  addFail2ban(program, work)
+  addSimulate(program, work)
+  addTexts(program, work)
+  return program
+}
+
+/** Parents before their children. */
+function* allCommands(command: Command): Generator<Command> {
+  for (const child of command.commands) {
+    yield child
+    yield* allCommands(child)
+  }
 }
 
 function addNode(program: Command, work: (command: Work) => Promise<void>): void {
@@ -63,15 +85,24 @@ function addNode(program: Command, work: (command: Work) => Promise<void>): void
   program
     .command('run')
     .description('the daemon, in the foreground')
+    .addHelpText(
+      'after',
+      `
+Signals:
+  SIGTERM, SIGINT  stop cleanly
+  SIGHUP           read the config again. These wait for a restart:
+                   ${NEEDS_RESTART.join(', ')}
+  SIGUSR2          open the log files anew`
+    )
     .action(() => work(async (context) => (await import('./commands/run.ts')).runForeground(context)))
-  program
-    .command('id')
-    .description("print this node's peer ID and addresses")
-    .action(() => work(async (context) => (await import('./commands/id.ts')).id(context)))
+  addIdentity(program, work)
   program
     .command('invite')
     .description('print one line for a friend to paste')
-    .action(() => work(async (context) => (await import('./commands/id.ts')).invite(context)))
+    .option('--qr', 'also as a QR code, which a terminal gets anyway')
+    .action((options: { qr?: boolean }) =>
+      work(async (context) => (await import('./commands/id.ts')).invite(context, options))
+    )
   program
     .command('status')
     .description('how the daemon is')
@@ -84,6 +115,32 @@ function addNode(program: Command, work: (command: Work) => Promise<void>): void
     .action(({ keep = false, fail2ban = false }: { keep?: boolean; fail2ban?: boolean }) =>
       work(async (context) => (await import('./commands/demo.ts')).demo(context, { keep, fail2ban }))
     )
+}
+
+function addIdentity(program: Command, work: (command: Work) => Promise<void>): void {
+  const id = program
+    .command('id')
+    .description("print this node's peer ID, addresses and fingerprint")
+    .action(() => work(async (context) => (await import('./commands/id.ts')).id(context)))
+  const load = () => import('./commands/identity.ts')
+  id.command('rotate')
+    .description('change the key; friends take the new peer ID over, for the old key signs it')
+    .action(() => work(async (context) => (await load()).rotate(context)))
+  id.command('export')
+    .description('write key and config to a file, to move the node to another server')
+    .argument('<file>', 'where to')
+    .action((file: string) => work(async (context) => (await load()).exportIdentity(context, file)))
+  id.command('import')
+    .description('take over a node that was exported')
+    .argument('<file>', 'what export wrote')
+    .option('--dir <dir>', 'where to', '.')
+    .action((file: string, options: { dir: string }) =>
+      work(async (context) => (await load()).importIdentity(context, file, options))
+    )
+  id.command('network-key')
+    .description('write a new key for a private network')
+    .argument('<file>', 'where to')
+    .action((file: string) => work(async (context) => (await load()).networkKey(context, file)))
 }
 
 function addFriend(program: Command, work: (command: Work) => Promise<void>): void {
@@ -177,7 +234,7 @@ function addSubjects(program: Command, work: (command: Work) => Promise<void>): 
 function addFail2ban(program: Command, work: (command: Work) => Promise<void>): void {
   program
     .command('install')
-    .description('write the files for fail2ban, systemd and logrotate')
+    .description('write the files for fail2ban, systemd, logrotate, shell completion, man')
     .option('--root <dir>', 'below this folder', '/')
     .option('--print', 'only show them')
     .action((options: { root: string; print?: boolean }) =>

@@ -4,20 +4,28 @@ import { connect } from 'node:net'
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
 import { ok, refuse, type Result } from '../core/result.ts'
 import { parseSubject, type Subject } from '../core/subject.ts'
-import type {
-  ApiError,
-  Banned,
-  BanRequest,
-  Checked,
-  FriendView,
-  HookEvent,
-  Identity,
-  Reloaded,
-  Status,
-  Unbanned,
-  VerdictView,
-  Why
+import {
+  IMPORT_BATCH,
+  type ApiError,
+  type Banned,
+  type BanRequest,
+  type Checked,
+  type Flushed,
+  type FriendView,
+  type HookEvent,
+  type Identity,
+  type Imported,
+  type ImportRequest,
+  type LiveEvent,
+  type Paused,
+  type Reloaded,
+  type Status,
+  type Told,
+  type Unbanned,
+  type VerdictView,
+  type Why
 } from './api.ts'
+import { createWatchers, type Watchers } from './watchers.ts'
 
 /** 400: bad input; 403: refused by policy; 404: no such thing; 500: a failure of ours. */
 export type Answer<T> =
@@ -36,6 +44,7 @@ export interface ControlPort {
   identity(): Identity
   friends(): FriendView[]
   reload(): Promise<Answer<Reloaded>>
+  tellRotation(): Promise<Told>
   ban(subject: Subject, request: Omit<BanRequest, 'subject'>): Promise<Answer<Banned>>
   unban(subject: Subject): Promise<Answer<Unbanned>>
   forgetVeto(subject: Subject): Promise<Answer<Unbanned>>
@@ -43,6 +52,14 @@ export interface ControlPort {
   why(subject: Subject): Why
   check(subject: Subject): Checked
   hook(event: HookEvent): Promise<Answer<Record<string, never>>>
+  import(request: ImportRequest): Promise<Answer<Imported>>
+  pause(): Promise<Answer<Paused>>
+  resume(): Promise<Answer<Paused>>
+  flush(): Promise<Answer<Flushed>>
+  /** Calls back with what happens from now on; returns how to stop that. */
+  subscribe(happened: (events: readonly LiveEvent[]) => void): () => void
+  /** Unix ms. */
+  now(): number
 }
 
 type ListenRefusal = 'already-running' | 'not-writable'
@@ -61,6 +78,33 @@ const BAN_SCHEMA = {
       subject: { type: 'string', maxLength: 64 },
       jail: { type: 'string', pattern: '^[A-Za-z0-9_.-]{1,64}$' },
       ttlSeconds: { type: 'integer', minimum: 1 }
+    }
+  }
+} as const
+
+/** Bytes of a full import: an IPv6 CIDR and its time take less than 128. */
+const IMPORT_BYTES = IMPORT_BATCH * 128
+
+const IMPORT_SCHEMA = {
+  body: {
+    type: 'object',
+    required: ['jail', 'bans'],
+    additionalProperties: false,
+    properties: {
+      jail: { type: 'string', pattern: '^[A-Za-z0-9_.-]{1,64}$' },
+      bans: {
+        type: 'array',
+        maxItems: IMPORT_BATCH,
+        items: {
+          type: 'object',
+          required: ['subject', 'ttlSeconds'],
+          additionalProperties: false,
+          properties: {
+            subject: { type: 'string', maxLength: 64 },
+            ttlSeconds: { type: 'integer', minimum: 1 }
+          }
+        }
+      }
     }
   }
 } as const
@@ -89,9 +133,12 @@ export interface ControlServer {
 export function createControlServer(port: ControlPort): ControlServer {
   const app = fastify({
     bodyLimit: BODY_BYTES,
+    // A client that never ends its request must not keep the daemon from stopping.
+    forceCloseConnections: true,
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false } }
   })
-  addRoutes(app, port)
+  const watchers = createWatchers(port)
+  addRoutes(app, port, watchers)
   app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => {
     const status = error.statusCode ?? 500
     const answer = status < 500 ? error.message : 'the daemon failed; its log says why'
@@ -112,15 +159,19 @@ export function createControlServer(port: ControlPort): ControlServer {
         process.umask(umask)
       }
     },
-    close: () => app.close()
+    close() {
+      watchers.close()
+      return app.close()
+    }
   }
 }
 
-function addRoutes(app: FastifyInstance, port: ControlPort): void {
+function addRoutes(app: FastifyInstance, port: ControlPort, watchers: Watchers): void {
   app.get('/v1/status', () => port.status())
   app.get('/v1/id', () => port.identity())
   app.get('/v1/friends', () => port.friends())
   app.post('/v1/reload', async (_request, reply) => send(reply, await port.reload()))
+  app.post('/v1/rotation', () => port.tellRotation())
   app.post<{ Body: BanRequest }>('/v1/bans', { schema: BAN_SCHEMA }, ({ body }, reply) =>
     withSubject(body.subject, reply, async (subject) => send(reply, await port.ban(subject, body)))
   )
@@ -137,6 +188,19 @@ function addRoutes(app: FastifyInstance, port: ControlPort): void {
   app.get<{ Params: { subject: string } }>('/v1/check/:subject', ({ params }, reply) =>
     withSubject(params.subject, reply, (subject) => reply.send(port.check(subject)))
   )
+  app.post<{ Body: ImportRequest }>(
+    '/v1/import',
+    { schema: IMPORT_SCHEMA, bodyLimit: IMPORT_BYTES },
+    async ({ body }, reply) => send(reply, await port.import(body))
+  )
+  app.post('/v1/pause', async (_request, reply) => send(reply, await port.pause()))
+  app.post('/v1/resume', async (_request, reply) => send(reply, await port.resume()))
+  app.post('/v1/flush', async (_request, reply) => send(reply, await port.flush()))
+  app.get('/v1/events', (_request, reply) => {
+    if (watchers.isFull()) return reply.code(403).send(errorOf('too-many-watchers', 'too many are watching already'))
+    reply.hijack()
+    return watchers.add(reply.raw)
+  })
   app.post<{ Body: HookEvent }>('/v1/hook', { schema: HOOK_SCHEMA }, async ({ body }, reply) =>
     send(reply, await port.hook(body))
   )

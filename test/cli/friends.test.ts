@@ -4,11 +4,13 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import type { FriendView } from '../../src/control/api.ts'
 import { lockOf } from '../../src/daemon/config-file.ts'
+import { fingerprint } from '../../src/daemon/fingerprint.ts'
 import { createPeer } from '../support/peers.ts'
 import { createShell, LOOPBACK, pretendDaemon, type Shell } from './shell.ts'
 
 const ALICE = createPeer().id
 const BOB = createPeer().id
+const CAROL = createPeer().id
 const LATER = '; it takes effect when the daemon starts'
 
 const FILE = `# whom I trust
@@ -18,6 +20,13 @@ dataDir: .
 friends: []      # nobody yet
 web: false       # not needed
 `
+
+/** What `friend add` says. */
+function added(what: string, id: string): string {
+  return `added ${what}
+fingerprint: ${fingerprint(id)}
+compare it by voice with what banmesh id shows there; your friend has to add this node too`
+}
 
 async function done(shell: Shell, ...words: string[]): Promise<string> {
   const { exit, stdout, stderr } = await shell.banmesh(...words)
@@ -39,12 +48,12 @@ test('friends are added, changed and removed in the config, whose comments stay'
   shell.write('banmesh.yaml', FILE)
   assert.equal(
     await done(shell, 'friend', 'add', ALICE, '--name', 'alice'),
-    `added alice (${ALICE}), trust 80 %${LATER}`
+    added(`alice (${ALICE}), trust 80 %${LATER}`, ALICE)
   )
   const address = '/dns4/bob.example/tcp/7337'
   assert.equal(
     await done(shell, 'friend', 'add', `${address}/p2p/${BOB}`, '--trust', '33.3', '--observe'),
-    `added ${BOB}, trust 33.3 %${LATER}`
+    added(`${BOB}, trust 33.3 %${LATER}`, BOB)
   )
   assert.equal(
     shell.read('banmesh.yaml'),
@@ -92,7 +101,9 @@ test('an invite of one side is what the other side adds', async (t) => {
   }
   const other = ['--config', 'other/node/banmesh.yaml']
   const { peerId } = (await shell.json(...other, 'id')) as { peerId: string }
-  const invite = await done(shell, ...other, 'invite')
+  const { stdout, stderr } = await shell.banmesh(...other, 'invite')
+  assert.equal(stderr, `fingerprint: ${fingerprint(peerId)}\n`)
+  const invite = stdout.trimEnd()
   assert.equal(invite, `banmesh:test:${peerId}@/ip4/127.0.0.1/tcp/7337`)
   assert.deepEqual(await shell.json('--config', 'node/banmesh.yaml', 'friend', 'add', invite, '--name', 'other'), {
     id: peerId,
@@ -101,7 +112,8 @@ test('an invite of one side is what the other side adds', async (t) => {
     addresses: ['/ip4/127.0.0.1/tcp/7337'],
     observe: false,
     paused: false,
-    live: false
+    live: false,
+    fingerprint: fingerprint(peerId)
   })
 })
 
@@ -128,9 +140,9 @@ test('a broken entry is warned about, and can be removed', async (t) => {
     'banmesh.yaml',
     `control: ./control.sock\nfriends:\n  - id: nobody\n  - { id: ${ALICE}, name: x }\n  - { id: ${BOB}, name: x }\n`
   )
-  const added = await shell.banmesh('friend', 'add', createPeer().id)
-  assert.equal(added.exit, 0)
-  assert.match(added.stderr, /^banmesh: warning: .*banmesh\.yaml:3:9: friends\[0\]\.id: must be a peer ID/)
+  const { exit, stderr } = await shell.banmesh('friend', 'add', createPeer().id)
+  assert.equal(exit, 0)
+  assert.match(stderr, /^banmesh: warning: .*banmesh\.yaml:3:9: friends\[0\]\.id: must be a peer ID/)
   await refused(shell, 2, 'several friends have that name', 'friend', 'pause', 'x')
   await done(shell, 'friend', 'remove', 'nobody')
   assert.doesNotMatch(shell.read('banmesh.yaml'), /nobody/)
@@ -168,7 +180,7 @@ test('a running daemon takes a change over at once', async (t) => {
       return Promise.resolve({ ok: true, value: { needsRestart: [] } })
     }
   })
-  assert.equal(await done(shell, 'friend', 'add', ALICE), `added ${ALICE}, trust 80 %`)
+  assert.equal(await done(shell, 'friend', 'add', ALICE), added(`${ALICE}, trust 80 %`, ALICE))
   assert.match(seen, new RegExp(ALICE))
   assert.deepEqual(await shell.json('friend', 'trust', ALICE, '1'), { friend: ALICE, live: true })
 })
@@ -181,7 +193,7 @@ test('what else has changed in the config and takes a restart is said', async (t
   })
   assert.deepEqual(await shell.banmesh('friend', 'add', ALICE), {
     exit: 0,
-    stdout: `added ${ALICE}, trust 80 %\n`,
+    stdout: `${added(`${ALICE}, trust 80 %`, ALICE)}\n`,
     stderr: 'banmesh: warning: changed as well, and waiting for a restart of the daemon: listen, web\n'
   })
 })
@@ -206,7 +218,15 @@ test('banmesh friend list', async (t) => {
   const shell = createShell(t)
   shell.write('banmesh.yaml', FILE)
   const stats = { reports: 12, accepted: 3, confirmed: 0, disputed: 0, rejected: 1 }
-  const view = { observe: false, paused: false, addresses: [], stats }
+  const view = {
+    observe: false,
+    paused: false,
+    pausedUntil: null,
+    waiting: false,
+    addresses: [],
+    stats,
+    suggestedTrust: null
+  }
   const now = Math.floor(Date.now() / 1000)
   const friends: FriendView[] = [
     { ...view, id: ALICE, name: 'alice', trust: 80, connected: true, lastSeen: now, rttMs: 12.3 },
@@ -218,15 +238,20 @@ test('banmesh friend list', async (t) => {
       connected: false,
       lastSeen: now - 7260,
       rttMs: null,
-      paused: true
-    }
+      paused: true,
+      stats: { ...stats, confirmed: 40, disputed: 1 },
+      suggestedTrust: 85
+    },
+    { ...view, id: CAROL, name: 'carol', trust: 50, connected: false, waiting: true, lastSeen: null, rttMs: null }
   ]
   await pretendDaemon(t, shell, { friends: () => friends })
   assert.equal(
     await done(shell, 'friend', 'list'),
-    `NAME     TRUST   STATE         SEEN       REPORTS/ACCEPTED/REJECTED  PEER ID
-alice    80 %    connected     12 ms      12/3/1                     ${ALICE}
-b?[1mob  33.3 %  away, paused  2h 1m ago  12/3/1                     ${BOB}`
+    `NAME     TRUST   STATE                       SEEN       REPORTS/ACCEPTED/REJECTED  CONFIRMED/DISPUTED  PEER ID
+alice    80 %    connected                   12 ms      12/3/1                     0/0                 ${ALICE}
+b?[1mob  33.3 %  away, paused                2h 1m ago  12/3/1                     40/1                ${BOB}
+carol    50 %    waiting for them to add us  never      12/3/1                     0/0                 ${CAROL}
+the record of b?[1mob (40 confirmed, 1 disputed) speaks for a trust of 85 %`
   )
   assert.deepEqual(await shell.json('friend', 'list'), friends)
 })

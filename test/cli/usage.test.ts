@@ -3,6 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { NEEDS_RESTART } from '../../src/daemon/needs-restart.ts'
 import { createShell, LOOPBACK } from './shell.ts'
 
 const BANMESH = join(import.meta.dirname, '../../bin/banmesh.ts')
@@ -31,10 +32,21 @@ test('banmesh --version and --help', async (t) => {
     'status',
     'export',
     'hook',
-    'install'
+    'install',
+    'allow',
+    'pause',
+    'resume',
+    'flush',
+    'watch',
+    'import',
+    'doctor',
+    'completion',
+    'manual'
   ]) {
     assert.match(help.stdout, new RegExp(`^ {2}${command}\\b`, 'm'), command)
   }
+  const run = await shell.banmesh('run', '--help')
+  for (const key of NEEDS_RESTART) assert.ok(run.stdout.includes(key), key)
   const friend = await shell.banmesh('friend', 'add', '--help')
   assert.equal(friend.exit, 0)
   assert.match(friend.stdout, /--trust <percent>[^]*--json/)

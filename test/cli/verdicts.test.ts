@@ -47,6 +47,7 @@ test('banmesh why', async (t) => {
   shell.write('banmesh.yaml', 'control: control.sock')
   const why: Why = {
     subject: '203.0.113.7',
+    heldBack: null,
     score: 64,
     threshold: 80,
     accepted: false,
@@ -164,9 +165,20 @@ test('banmesh status', async (t) => {
     reports: 5,
     claims: 6,
     verdicts: { accepted: 7, held: 8 },
-    handoff: { log: { pending: 2, lastError: 'ENOSPC' }, fail2ban: null },
+    handoff: { log: { pending: 2, lastError: 'ENOSPC' }, fail2ban: null, nftables: null, exec: null },
+    flushed: 3,
+    alerts: [
+      {
+        subject: '198.51.100.1',
+        reason: 'own-address',
+        by: [{ origin: '12D3KooWcarol', name: null, jail: 'sshd', via: ['bob'], since: 0 }]
+      }
+    ],
     sync: [{ friend: '12D3KooWbob', sent: 1, toSend: 2, received: 30, toReceive: 400 }],
     refused: { expired: 2, 'over-rate': 1 },
+    knocks: [],
+    reachability: 'direct',
+    web: null,
     lastError: 'the disk\u001b[2J is full'
   }
   await pretendDaemon(t, shell, { status: () => status } as never)
@@ -183,6 +195,8 @@ DHT        4 peers
 ledger     5 reports with 6 claims
 verdicts   7 banned, 8 held
 hand-off   log 2 waiting (ENOSPC); fail2ban off
+flushed    3 (until banmesh resume, or a new verdict)
+ALERT      198.51.100.1, an address of this node, is banned by 12D3KooWcarol (sshd, told by bob)
 sync       12D3KooWbob: received 30 of 400 reports, sent 1 of 2
 refused    2 expired
            1 over-rate

@@ -2,30 +2,53 @@
  * `friend add|list|remove|trust|pause|resume`: the list in the config, and the daemon told of every change. Without a
  * daemon the file is changed all the same, and takes effect at its start.
  */
-import type { FriendView, Reloaded } from '../../control/api.ts'
-import { refuse, type Result } from '../../core/result.ts'
+import type { FriendView } from '../../control/api.ts'
+import { refuse } from '../../core/result.ts'
 import type { FriendEntry } from '../../daemon/config-edit.ts'
-import { ask, configPath, readConfig, type Context } from '../context.ts'
+import { changeConfig, when } from '../config-change.ts'
+import { ask, readConfig, type Context } from '../context.ts'
 import { done, failed, type Failed, type Outcome } from '../outcome.ts'
 import { formatTable } from '../table.ts'
 import { formatAgo, percent, printable } from '../text.ts'
 
 export const DEFAULT_TRUST = 80
 
+/** Percent between a trust and what the record speaks for that are worth a line. */
+const SUGGESTION_GAP = 10
+
 export async function listFriends(context: Context): Promise<Outcome> {
   const friends = await ask<FriendView[]>(context, { method: 'GET', path: '/v1/friends' })
   if (!friends.ok) return friends
   if (friends.value.length === 0) return done([], 'no friends yet: banmesh friend add PEER_ID|MULTIADDR|INVITE')
-  const rows = friends.value.map(({ id, name, trust, observe, paused, connected, lastSeen, rttMs, stats }) => [
+  const rows = friends.value.map(({ id, name, trust, connected, lastSeen, rttMs, ...record }) => [
     name,
     percent(trust),
-    [connected ? 'connected' : 'away', observe ? 'observed' : '', paused ? 'paused' : ''].filter(Boolean).join(', '),
+    describeState({ connected, ...record }),
     connected ? (rttMs === null ? '-' : `${Math.round(rttMs)} ms`) : formatAgo(lastSeen, context.now()),
-    `${stats.reports}/${stats.accepted}/${stats.rejected}`,
+    `${record.stats.reports}/${record.stats.accepted}/${record.stats.rejected}`,
+    `${record.stats.confirmed}/${record.stats.disputed}`,
     id
   ])
-  const header = ['NAME', 'TRUST', 'STATE', 'SEEN', 'REPORTS/ACCEPTED/REJECTED', 'PEER ID']
-  return done(friends.value, formatTable([header, ...rows], context.columns))
+  const header = ['NAME', 'TRUST', 'STATE', 'SEEN', 'REPORTS/ACCEPTED/REJECTED', 'CONFIRMED/DISPUTED', 'PEER ID']
+  const advice = friends.value.flatMap(suggestion)
+  return done(friends.value, [formatTable([header, ...rows], context.columns), ...advice].join('\n'))
+}
+
+function describeState({
+  connected,
+  waiting,
+  observe,
+  paused
+}: Pick<FriendView, 'connected' | 'waiting' | 'observe' | 'paused'>): string {
+  const state = connected ? 'connected' : waiting ? 'waiting for them to add us' : 'away'
+  return [state, observe ? 'observed' : '', paused ? 'paused' : ''].filter(Boolean).join(', ')
+}
+
+/** Nothing is said about a trust that is near what the record speaks for. */
+function suggestion({ name, trust, suggestedTrust, stats }: FriendView): string[] {
+  if (suggestedTrust === null || Math.abs(suggestedTrust - trust) < SUGGESTION_GAP) return []
+  const record = `${stats.confirmed} confirmed, ${stats.disputed} disputed`
+  return [`the record of ${printable(name)} (${record}) speaks for a trust of ${percent(suggestedTrust)}`]
 }
 
 export interface AddOptions {
@@ -72,15 +95,26 @@ export async function addFriend(context: Context, text: string, options: AddOpti
   if (own.ok && own.value.peerId === id) return failed(4, 'own-id', 'that is this node itself')
 
   const { addFriend: edit, findFriends } = await import('../../daemon/config-edit.ts')
-  const saved = await changeConfig(context, (file) => {
-    if (findFriends(file, id).length > 0) return refuse('duplicate-friend')
-    if (name !== undefined && findFriends(file, name).length > 0) return refuse('duplicate-name')
-    return { ok: true, value: edit(file, entry) }
-  })
+  const saved = await changeConfig(
+    context,
+    (file) => {
+      if (findFriends(file, id).length > 0) return refuse('duplicate-friend')
+      if (name !== undefined && findFriends(file, name).length > 0) return refuse('duplicate-name')
+      return { ok: true, value: edit(file, entry) }
+    },
+    explain
+  )
   if (!saved.ok) return saved
   const shown = name === undefined ? id : `${name} (${id})`
-  const json = { ...entry, name: name ?? null, observe, paused: false, live: saved.live }
-  return done(json, `added ${shown}, trust ${percent(trust)}${when(saved)}`, {
+  const { fingerprint } = await import('../../daemon/fingerprint.ts')
+  const compare = fingerprint(id)
+  const json = { ...entry, name: name ?? null, observe, paused: false, live: saved.live, fingerprint: compare }
+  const lines = [
+    `added ${shown}, trust ${percent(trust)}${when(saved)}`,
+    `fingerprint: ${compare}`,
+    'compare it by voice with what banmesh id shows there; your friend has to add this node too'
+  ]
+  return done(json, lines.join('\n'), {
     notes: [...read.value.notes, ...saved.notes]
   })
 }
@@ -108,89 +142,31 @@ async function editFriend(
   verb: string
 ): Promise<Outcome> {
   const { findFriends } = await import('../../daemon/config-edit.ts')
-  const saved = await changeConfig(context, (file) => {
-    const [index, ...more] = findFriends(file, who)
-    if (index === undefined) return refuse('no-such-friend')
-    return more.length > 0 ? refuse('ambiguous-friend') : { ok: true, value: edit(file, index) }
-  })
+  const saved = await changeConfig(
+    context,
+    (file) => {
+      const [index, ...more] = findFriends(file, who)
+      if (index === undefined) return refuse('no-such-friend')
+      return more.length > 0 ? refuse('ambiguous-friend') : { ok: true, value: edit(file, index) }
+    },
+    explain
+  )
   if (!saved.ok) return saved
   return done({ friend: who, live: saved.live }, `${verb} ${printable(who)}${when(saved)}`, { notes: saved.notes })
 }
 
+/** Why a friend can't be added or changed. */
 type EditRefusal = 'duplicate-friend' | 'duplicate-name' | 'no-such-friend' | 'ambiguous-friend'
 
-interface Saved {
-  readonly ok: true
-  /** Whether a daemon runs by the changed file. */
-  readonly live: boolean
-  readonly notes: readonly string[]
-}
-
-async function changeConfig(
-  context: Context,
-  edit: (text: string) => Result<string, EditRefusal>
-): Promise<Saved | Failed> {
-  const path = await configPath(context)
-  if (!path.ok) return path
-  const { editConfigFile, lockOf } = await import('../../daemon/config-file.ts')
-  const edited = await editConfigFile(path.value, edit)
-  if (!edited.ok) {
-    switch (edited.reason) {
-      case 'would-not-parse': {
-        const whole = await readConfig(context)
-        return whole.ok
-          ? failed(1, edited.reason, `${path.value} was left alone: the change would have broken it`)
-          : whole
-      }
-      case 'locked':
-        return failed(
-          1,
-          edited.reason,
-          `another command is changing ${path.value}`,
-          `if none is, remove ${lockOf(path.value)}`
-        )
-      case 'unreadable':
-        return failed(2, edited.reason, `${path.value} can't be read`)
-      case 'not-writable':
-        return failed(
-          1,
-          edited.reason,
-          `${path.value} can't be replaced`,
-          'the command has to own the file, or be root'
-        )
-      case 'duplicate-friend':
-        return failed(
-          4,
-          edited.reason,
-          'that peer ID is a friend already',
-          'banmesh friend trust ID PERCENT changes its trust'
-        )
-      case 'duplicate-name':
-        return failed(4, edited.reason, 'another friend has that name already')
-      case 'no-such-friend':
-        return failed(
-          1,
-          edited.reason,
-          'there is no friend with that peer ID or name',
-          'banmesh friend list shows them'
-        )
-      case 'ambiguous-friend':
-        return failed(2, edited.reason, 'several friends have that name', 'name the peer ID')
-    }
+function explain(reason: EditRefusal): Failed {
+  switch (reason) {
+    case 'duplicate-friend':
+      return failed(4, reason, 'that peer ID is a friend already', 'banmesh friend trust ID PERCENT changes its trust')
+    case 'duplicate-name':
+      return failed(4, reason, 'another friend has that name already')
+    case 'no-such-friend':
+      return failed(1, reason, 'there is no friend with that peer ID or name', 'banmesh friend list shows them')
+    case 'ambiguous-friend':
+      return failed(2, reason, 'several friends have that name', 'name the peer ID')
   }
-  const reloaded = await ask<Reloaded>(context, { method: 'POST', path: '/v1/reload' })
-  if (reloaded.ok) {
-    const { needsRestart } = reloaded.value
-    const note = `banmesh: warning: changed as well, and waiting for a restart of the daemon: ${needsRestart.join(', ')}`
-    return { ok: true, live: true, notes: needsRestart.length > 0 ? [note] : [] }
-  }
-  if (reloaded.reason === 'unreachable') return { ok: true, live: false, notes: [] }
-  return {
-    ...reloaded,
-    messages: [`${path.value} is changed, but the daemon has not taken it over:`, ...reloaded.messages]
-  }
-}
-
-function when({ live }: Saved): string {
-  return live ? '' : '; it takes effect when the daemon starts'
 }

@@ -1,4 +1,4 @@
-/** `install`: the files of fail2ban, systemd and logrotate. */
+/** `install`: the files of fail2ban, systemd and logrotate, shell completion, the manual page. */
 import { resolve } from 'node:path'
 import { configPath, readConfig, type Context } from '../context.ts'
 import { done, failed, type Failed, type Outcome } from '../outcome.ts'
@@ -8,19 +8,21 @@ export async function install(
   { root, print = false }: { root: string; print?: boolean }
 ): Promise<Outcome> {
   const { installFiles, writeInstallFiles } = await import('../../daemon/install.ts')
-  const logPath = await configuredLog(context)
-  if (typeof logPath === 'object') return logPath
-  const files = installFiles(logPath === undefined ? {} : { logPath })
-  if (!files.ok) {
+  const logs = await configuredLogs(context)
+  if ('ok' in logs) return logs
+  const shipped = installFiles(logs)
+  if (!shipped.ok) {
     const hint = 'fail2ban and logrotate take letters, digits and . _ / + @ : - in a path'
-    return failed(1, files.reason, `the path of handoff.log can't stand in their files: ${logPath}`, hint)
+    const paths = Object.values(logs).filter((path) => path !== null)
+    return failed(1, shipped.reason, `the path of handoff.log can't stand in their files: ${paths.join(', ')}`, hint)
   }
+  const files = [...shipped.value, ...(await generatedFiles())]
   if (print) {
-    const texts = files.value.map(({ path, content }) => `# --- ${path}\n${content}`)
-    return done(files.value, texts.join('\n').trimEnd())
+    const texts = files.map(({ path, content }) => `# --- ${path}\n${content}`)
+    return done(files, texts.join('\n').trimEnd())
   }
   const folder = resolve(context.cwd, root)
-  const written = await writeInstallFiles(folder, files.value)
+  const written = await writeInstallFiles(folder, files)
   if (!written.ok)
     return failed(1, written.reason, `can't write below ${folder}`, 'be root, or name another folder: --root DIR')
   const next = [
@@ -32,10 +34,35 @@ export async function install(
   return done({ written: written.value }, [...written.value.map((path) => `wrote ${path}`), '', ...next].join('\n'))
 }
 
-/** The watched log that the config names; undefined is the shipped one. A machine may be prepared before it has a config. */
-async function configuredLog(context: Context): Promise<string | undefined | Failed> {
+interface Logs {
+  readonly logPath?: string
+  readonly auditPath?: string | null
+}
+
+/** The logs that the config names; none are the shipped ones. A machine may be prepared before it has a config. */
+async function configuredLogs(context: Context): Promise<Logs | Failed> {
   const path = await configPath(context)
-  if (!path.ok) return undefined
+  if (!path.ok) return {}
   const read = await readConfig(context)
-  return read.ok ? read.value.config.handoff.log?.path : read
+  if (!read.ok) return read
+  const { auditPath } = await import('../../daemon/audit-path.ts')
+  const { log } = read.value.config.handoff
+  return { ...(log === null ? {} : { logPath: log.path }), auditPath: auditPath(read.value.config) }
+}
+
+/** Made from the program itself, where an administrator's own files go. */
+async function generatedFiles(): Promise<{ path: string; mode: number; content: string }[]> {
+  const [{ describeProgram }, { bashCompletion, fishCompletion, zshCompletion }, { manualPage }] = await Promise.all([
+    import('../syntax.ts'),
+    import('../completion.ts'),
+    import('../manual.ts')
+  ])
+  const syntax = await describeProgram()
+  const files = {
+    'etc/bash_completion.d/banmesh': bashCompletion(syntax),
+    'usr/local/share/zsh/site-functions/_banmesh': zshCompletion(syntax),
+    'etc/fish/completions/banmesh.fish': fishCompletion(syntax),
+    'usr/local/share/man/man1/banmesh.1': manualPage(syntax)
+  }
+  return Object.entries(files).map(([path, content]) => ({ path, mode: 0o644, content }))
 }

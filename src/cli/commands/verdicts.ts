@@ -29,8 +29,9 @@ export async function why(context: Context, text: string): Promise<Outcome> {
   if (!subject.ok) return subject
   const answer = await ask<Why>(context, { method: 'GET', path: subjectPath('why', subject.value) })
   if (!answer.ok) return answer
-  const { score, threshold, accepted, reason, until, evidence } = answer.value
-  const state = accepted ? 'banned here' : 'not banned here'
+  const { score, threshold, accepted, reason, until, evidence, heldBack } = answer.value
+  const held = heldBack === null ? '' : `, but ${heldBack}: not handed over before banmesh resume`
+  const state = accepted ? `banned here${held}` : 'not banned here'
   const ends = until === null ? '' : `, ends ${formatUntil(until, context.now())}`
   const head = `${subject.value} is ${state}: score ${percent(score)}, threshold ${percent(threshold)} (${printable(reason)})${ends}`
   if (evidence.length === 0) return done(answer.value, `${head}\nnobody has said anything about it`)

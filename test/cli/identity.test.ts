@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { fingerprint } from '../../src/daemon/fingerprint.ts'
+import { createShell, LOOPBACK, pretendDaemon, type Shell } from './shell.ts'
+
+async function node(shell: Shell, more: Record<string, unknown> = {}): Promise<string> {
+  await shell.banmesh('init')
+  shell.write('banmesh.yaml', JSON.stringify({ ...LOOPBACK, listen: ['/ip4/127.0.0.1/tcp/7337'], ...more }))
+  return ((await shell.json('id')) as { peerId: string }).peerId
+}
+
+test('id and invite show the fingerprint, and invite --qr a code that holds the line', async (t) => {
+  const shell = createShell(t)
+  const peerId = await node(shell)
+  const digits = fingerprint(peerId)
+  const shown = await shell.banmesh('id')
+  assert.equal(shown.stdout, `${peerId}\n/ip4/127.0.0.1/tcp/7337/p2p/${peerId}\nfingerprint: ${digits}\n`)
+  const plain = await shell.banmesh('invite')
+  assert.equal(plain.stdout, `banmesh:test:${peerId}@/ip4/127.0.0.1/tcp/7337\n`)
+  const { stdout } = await shell.banmesh('invite', '--qr')
+  const [line, , ...code] = stdout.trimEnd().split('\n')
+  assert.equal(`${line}\n`, plain.stdout)
+  assert.equal(code.at(-1), `fingerprint: ${digits}`)
+  const { renderUnicodeCompact } = await import('uqr')
+  assert.equal(code.slice(0, -2).join('\n'), renderUnicodeCompact(line!, { border: 2 }))
+  assert.equal(((await shell.json('invite')) as { fingerprint: string }).fingerprint, digits)
+})
+
+test('a status with somebody who knocked says how to let them in', async (t) => {
+  const shell = createShell(t)
+  await node(shell)
+  const lastSeen = Math.floor(Date.now() / 1000) - 3690
+  const knocks = [{ id: '12D3KooWeve', address: '/ip4/192.0.2.9/tcp/1\u001b[2J', lastSeen, count: 3 }]
+  const handoff = { log: null, fail2ban: null, nftables: null, exec: null }
+  const status = { listen: [], alerts: [], sync: [], refused: {}, friends: {}, dht: {}, verdicts: {}, handoff, knocks }
+  await pretendDaemon(t, shell, {
+    status: () => ({
+      ...status,
+      peerId: '',
+      network: '',
+      mode: 'enforce',
+      reachability: 'behind-nat',
+      flushed: 0,
+      lastError: null
+    })
+  } as never)
+  const { stdout, stderr } = await shell.banmesh('status')
+  assert.equal(stderr, '')
+  assert.match(
+    stdout,
+    /^knocking +from \/ip4\/192\.0\.2\.9\/tcp\/1\?\[2J, 1h 1m ago, 3 times; if it is a friend: banmesh friend add 12D3KooWeve$/m
+  )
+  assert.match(stdout, /^reachable +not directly/m)
+})
+
+test('a rotated key is a new one, the old one is kept, and a second rotation waits for the first', async (t) => {
+  const shell = createShell(t)
+  const before = await node(shell)
+  const rotated = (await shell.json('id', 'rotate')) as { peerId: string; old: string; kept: string }
+  assert.equal(rotated.old, before)
+  assert.notEqual(rotated.peerId, before)
+  assert.equal(((await shell.json('id')) as { peerId: string }).peerId, rotated.peerId)
+  for (const file of ['identity.key', 'identity.rotation', `identity.key.${before.slice(-8)}`]) {
+    assert.equal(statSync(join(shell.folder, file)).mode & 0o777, 0o600, file)
+  }
+  const again = await shell.banmesh('id', 'rotate')
+  assert.equal(again.exit, 4)
+  assert.match(again.stderr, /^banmesh: error: the key was changed already, and not all friends know yet$/m)
+})
+
+test('a node moves to another folder by export and import, with its network key, and nothing is overwritten', async (t) => {
+  const shell = createShell(t)
+  assert.equal((await shell.banmesh('id', 'network-key', 'network.key')).exit, 0)
+  assert.equal((await shell.banmesh('id', 'network-key', 'network.key')).exit, 1)
+  const peerId = await node(shell, { networkKey: 'network.key' })
+  assert.equal((await shell.banmesh('id', 'export', 'node.json')).exit, 0)
+  assert.equal(statSync(join(shell.folder, 'node.json')).mode & 0o777, 0o600)
+  assert.equal((await shell.banmesh('id', 'export', 'node.json')).exit, 1)
+  mkdirSync(join(shell.folder, 'there'))
+  const imported = await shell.json('id', 'import', 'node.json', '--dir', 'there')
+  assert.equal((imported as { peerId: string }).peerId, peerId)
+  for (const file of ['banmesh.yaml', 'identity.key', 'network.key']) {
+    assert.equal(shell.read(join('there', file)), shell.read(file), file)
+  }
+  const twice = await shell.banmesh('id', 'import', 'node.json', '--dir', 'there')
+  assert.match(twice.stderr, /^banmesh: error: .*identity\.key exists already and is not overwritten$/m)
+  writeFileSync(join(shell.folder, 'junk'), '{}')
+  assert.equal((await shell.banmesh('id', 'import', 'junk', '--dir', 'x')).exit, 2)
+})
