@@ -16,6 +16,11 @@ export function addressesIn(multiaddrs: Iterable<string>): Cidr[] {
   )
 }
 
+/** Milliseconds after which a look-up counts as failed: the system's resolver may take minutes. */
+const LOOKUP_MS = 5000
+/** Addresses of one name; whoever runs its zone may name more. */
+const ADDRESSES_PER_NAME = 64
+
 /** Looks host names up; a name that does not resolve just now keeps the addresses of `before`. */
 export async function resolveHosts(
   hosts: readonly string[],
@@ -26,11 +31,9 @@ export async function resolveHosts(
   await Promise.all(
     hosts.map(async (host) => {
       try {
-        const found = await lookup(host, { all: true })
-        addresses.set(
-          host,
-          found.flatMap(({ address }) => parseCidr(address) ?? [])
-        )
+        const found = await Promise.race([lookup(host, { all: true }), failAfter(LOOKUP_MS)])
+        const known = found.slice(0, ADDRESSES_PER_NAME).flatMap(({ address }) => parseCidr(address) ?? [])
+        addresses.set(host, known)
       } catch {
         failed.push(host)
         addresses.set(host, before.get(host) ?? [])
@@ -38,4 +41,8 @@ export async function resolveHosts(
     })
   )
   return { addresses, failed }
+}
+
+function failAfter(ms: number): Promise<never> {
+  return new Promise((_resolve, reject) => setTimeout(() => reject(new Error('no answer')), ms).unref())
 }

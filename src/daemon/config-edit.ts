@@ -53,7 +53,12 @@ export function removeFriend(text: string, index: number): string {
   return remove(text, 'friends', index)
 }
 
-export function changeFriend(text: string, index: number, key: 'trust' | 'observe' | 'paused', value: Value): string {
+export function changeFriend(
+  text: string,
+  index: number,
+  key: 'trust' | 'observe' | 'paused' | 'id' | 'was',
+  value: Value
+): string {
   return change(text, (raw) => (raw.friends![index]![key] = value), {
     splice: (source) => setField(source, listOf(source.document, 'friends')?.items[index], key, value),
     rewrite: (document) => document.setIn(['friends', index, key], value)

@@ -7,7 +7,7 @@ import { dirname, join, resolve } from 'node:path'
 import { ok, refuse, type Result } from '../core/result.ts'
 
 // Importing node:fs loads its promises and streams too, which takes longer than all of the rest.
-const { existsSync, readFileSync } = process.getBuiltinModule('node:fs')
+const { existsSync, readFileSync, statSync } = process.getBuiltinModule('node:fs')
 
 export const DEFAULT_CONTROL = '/run/banmesh/control.sock'
 export const DEFAULT_DATA_DIR = '/var/lib/banmesh'
@@ -19,12 +19,24 @@ export interface ConfigSearch {
   readonly cwd: string
 }
 
-/** The config file to use: `--config`, `$BANMESH_CONFIG`, `./banmesh.yaml`, `/etc/banmesh/banmesh.yaml`, in this order. */
+/**
+ * The config file to use: `--config`, `$BANMESH_CONFIG`, `./banmesh.yaml`, `/etc/banmesh/banmesh.yaml`, in this order. The
+ * file of the current folder is passed over if it is somebody else's: a config names programs to run and files to write, and
+ * root may stand in a folder where anybody could have left one.
+ */
 export function findConfig({ option, env, cwd }: ConfigSearch): Result<string, 'no-config'> {
   const named = option ?? env['BANMESH_CONFIG']
   if (named !== undefined && named !== '') return ok(resolve(cwd, named))
-  const found = [join(cwd, 'banmesh.yaml'), '/etc/banmesh/banmesh.yaml'].find((path) => existsSync(path))
+  const here = join(cwd, 'banmesh.yaml')
+  const found = [...(isOurs(here) ? [here] : []), '/etc/banmesh/banmesh.yaml'].find((path) => existsSync(path))
   return found === undefined ? refuse('no-config') : ok(found)
+}
+
+/** Whether nobody but us and root can have written the file. */
+function isOurs(path: string): boolean {
+  const status = statSync(path, { throwIfNoEntry: false })
+  const own = process.geteuid?.() ?? status?.uid
+  return status !== undefined && (status.uid === 0 || status.uid === own) && (status.mode & 0o002) === 0
 }
 
 /** Absolute paths. */

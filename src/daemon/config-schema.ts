@@ -9,6 +9,7 @@ import {
   parseAnnounced,
   parseBanTime,
   parseBootstrap,
+  parseCommand,
   parseFlag,
   parseFriendAddress,
   parseFriendId,
@@ -43,9 +44,10 @@ export function configSchema(resolvePath: (path: string) => string) {
     return 'value' in parsed ? { value: resolvePath(parsed.value) } : parsed
   })
   /** A bare name is looked for in PATH. */
+  const resolveCommand = (name: string): string => (name.includes('/') ? resolvePath(name) : name)
   const command = leaf((value) => {
     const parsed = parsePath(value)
-    return 'value' in parsed && parsed.value.includes('/') ? { value: resolvePath(parsed.value) } : parsed
+    return 'value' in parsed ? { value: resolveCommand(parsed.value) } : parsed
   })
   return section({
     network: leaf(parseNetwork).prefault('default'),
@@ -59,6 +61,8 @@ export function configSchema(resolvePath: (path: string) => string) {
       bootstrap: list(leaf(parseBootstrap), []),
       mdns: flag.prefault(false)
     }),
+    nat: section({ upnp: flag.prefault(true), relay: flag.prefault(true) }),
+    networkKey: path.nullable().prefault(null),
     policy: section({
       threshold: threshold.prefault(80),
       quorum: leaf(parseWhole(1, 1000)).prefault(1),
@@ -83,17 +87,35 @@ export function configSchema(resolvePath: (path: string) => string) {
         enabled: flag.prefault(false),
         jail: jail.prefault('banmesh'),
         client: command.prefault('fail2ban-client'),
-        socket: path.prefault('/run/fail2ban/fail2ban.sock')
-      })
+        socket: path.prefault('/run/fail2ban/fail2ban.sock'),
+        direct: flag.prefault(true)
+      }),
+      nftables: section({
+        enabled: flag.prefault(false),
+        block: leaf(parseWord('reject', 'drop')).prefault('reject')
+      }),
+      exec: orNot(
+        section({
+          command: leaf(parseCommand).transform(([program, ...args]) => [resolveCommand(program), ...args] as const),
+          concurrency: leaf(parseWhole(1, 100)).prefault(4),
+          timeout: leaf(parseSeconds(1, 3600)).prefault('10s')
+        }),
+        [false, null]
+      ).prefault(false)
     }),
     web: orNot(section({ listen: leaf(parseSocketAddress).prefault('127.0.0.1:7338') }), [false]),
-    log: section({ level: leaf(parseLogLevel).prefault('info') }),
+    log: section({
+      level: leaf(parseLogLevel).prefault('info'),
+      // Null: beside the watched log.
+      audit: orNot(path, [null]).or(z.literal(false)).prefault(null)
+    }),
     limits: section(limitShape()).transform((named) => withDefaults(defined(named)))
   })
 }
 
 export const friendSchema = z.strictObject({
   id: leaf(parseFriendId),
+  was: leaf(parseFriendId).optional(),
   name: leaf(parseName).optional(),
   trust: percent.prefault(80),
   addresses: list(leaf(parseFriendAddress), []),

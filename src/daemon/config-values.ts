@@ -7,6 +7,7 @@ import { parseCidr, type Cidr } from '../core/cidr.ts'
 import { formatDuration, parseDuration } from '../core/duration.ts'
 import { JAIL_NAME, NETWORK_NAME, PROTOCOL_LIMITS } from '../core/limits.ts'
 import { ONE, type PeerId, type Ppm } from '../core/report.ts'
+import { checkCommand, EXEC_LIMITS, type CommandRefusal } from '../fail2ban/exec-command.ts'
 import { parsePeerId } from '../wire/peer-id.ts'
 import { isHostName, parseDialAddress, parseListenAddress, type DialAddress } from './multiaddrs.ts'
 
@@ -154,6 +155,22 @@ export function parseSocketAddress(value: unknown): Parsed<SocketAddress> {
 
 export function parsePath(value: unknown): Parsed<string> {
   return typeof value === 'string' && /^[^\p{Cc}]{1,4096}$/u.test(value) ? { value } : wrong(value, 'a path')
+}
+
+/** The argv of the exec hook, which knows its placeholders. */
+export function parseCommand(value: unknown): Parsed<readonly [string, ...string[]]> {
+  if (!Array.isArray(value) || !value.every((word) => typeof word === 'string')) {
+    return wrong(value, 'a list of texts: [program, argument, "{ip}"]')
+  }
+  const checked = checkCommand(value)
+  return checked.ok ? { value: checked.value } : { wrong: COMMAND_WRONG[checked.reason] }
+}
+
+const COMMAND_WRONG: Readonly<Record<CommandRefusal, string>> = {
+  empty: 'must name a program',
+  'too-long': `must have at most ${EXEC_LIMITS.words} words, of at most ${EXEC_LIMITS.wordLength} characters`,
+  'placeholder-in-program': 'must begin with a program that has no placeholder in its name',
+  'unknown-placeholder': 'has an unknown placeholder: there are {ip}, {jail}, {until}, {score} and {action}'
 }
 
 export function wrong(value: unknown, expected: string): { readonly wrong: string } {

@@ -72,6 +72,16 @@ export function formatProblem(file: string, { line, column, key, message }: Conf
 }
 
 export function parseConfig(text: string, options: ConfigOptions): ConfigResult {
+  try {
+    return parse(text, options)
+  } catch (error) {
+    // The YAML parser calls itself for each level.
+    if (!(error instanceof RangeError)) throw error
+    return { ok: false, errors: [{ ...nowhere, message: 'is nested too deeply' }] }
+  }
+}
+
+function parse(text: string, options: ConfigOptions): ConfigResult {
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false })
   const at = (offset: number): Place => ({ line: lines.linePos(offset).line, column: lines.linePos(offset).col })

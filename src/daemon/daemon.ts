@@ -13,34 +13,44 @@ import { ok, refuse, type Result } from '../core/result.ts'
 import type { Subject } from '../core/subject.ts'
 import { createMesh, type Mesh } from '../mesh/mesh.ts'
 import { createSync } from '../mesh/sync.ts'
+import { routerMayHelp } from '../mesh/upnp.ts'
 import { openDatabase, type OpenRefusal } from '../store/database.ts'
+import { disownOthers } from '../store/disown.ts'
 import { SqliteDatastore } from '../store/datastore.ts'
 import { createFlushes } from '../store/flushes.ts'
 import { createFriendRecord } from '../store/friend-record.ts'
+import { createHolds } from '../store/holds.ts'
 import { createLedger } from '../store/ledger.ts'
 import { createOutbox } from '../store/outbox.ts'
 import { createVerdicts } from '../store/verdicts.ts'
-import { addressesIn } from './addresses.ts'
+import { addressesIn, interfaceAddresses } from './addresses.ts'
 import { createAdmission } from './admission.ts'
+import { createChronicle } from './chronicle.ts'
 import { createCommands } from './commands.ts'
 import type { Config } from './config.ts'
 import { createCounters } from './counters.ts'
 import { createFriends } from './friends.ts'
-import { createHandoffs } from './handoffs.ts'
+import { createHandoffs, meshJails } from './handoffs.ts'
 import { createHookIntake } from './hook-intake.ts'
 import type { Identity } from './identity.ts'
 import { createIngest } from './ingest.ts'
 import { createJudging } from './judging.ts'
+import { loadNetworkKey } from './network-key.ts'
 import { createOffers } from './offers.ts'
 import { createOwnUpkeep } from './own-upkeep.ts'
 import { createOurs } from './ours.ts'
 import { gossipVerdict } from './outcome.ts'
 import { createProtections } from './protections.ts'
+import { createRotations, rotationProtocol } from './rotation.ts'
 import { createReload, type ConfigSource } from './reload.ts'
+import { createReviewing } from './reviewing.ts'
 import { createSyncing } from './syncing.ts'
+import { createTimeOuts } from './time-outs.ts'
 import { createUpkeep } from './upkeep.ts'
 import { version } from './version.ts'
 import { createViews, type Link } from './views.ts'
+import { createWeb } from './web.ts'
+import { createWhereabouts } from './whereabouts.ts'
 
 export interface DaemonOptions {
   readonly config: Config
@@ -54,7 +64,13 @@ export interface DaemonOptions {
   random(): number
 }
 
-export type StartRefusal = OpenRefusal | 'data-dir' | 'already-running' | 'control-socket' | 'cannot-listen'
+export type StartRefusal =
+  | OpenRefusal
+  | 'network-key'
+  | 'data-dir'
+  | 'already-running'
+  | 'control-socket'
+  | 'cannot-listen'
 
 export interface Daemon {
   /** Multiaddrs. */
@@ -66,7 +82,7 @@ export interface Daemon {
   stop(): Promise<void>
 }
 
-const NO_LINK: Link = { connected: false, addresses: [], lastSeen: null, rttMs: null }
+const NO_LINK: Link = { connected: false, waiting: false, addresses: [], lastSeen: null, rttMs: null }
 
 export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon, StartRefusal>> {
   const { identity, logger, now } = options
@@ -77,10 +93,17 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
   function report(message: string, detail: Record<string, unknown> = {}): void {
     lastError = message
     logger.error(detail, message)
+    web.failed()
   }
 
-  const ledgerFailed = (error: unknown): void => report("the ledger can't be written", { error })
+  const ledgerFailed = (error: unknown): void => {
+    report("the ledger can't be written", { error })
+    chronicle.discarded()
+    web.ledgerFailed()
+  }
 
+  const networkKey = loadNetworkKey(config.networkKey)
+  if (!networkKey.ok) return refuse('network-key')
   try {
     mkdirSync(config.dataDir, { recursive: true, mode: 0o750 })
     mkdirSync(dirname(config.control), { recursive: true, mode: 0o750 })
@@ -90,20 +113,52 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
   const opened = openDatabase(join(config.dataDir, 'ledger.db'))
   if (!opened.ok) return opened
   const db = opened.value
+  const disowned = disownOthers(db, self)
   const ledger = createLedger(db)
   const verdicts = createVerdicts(db)
-  const outbox = createOutbox(db)
   const friends = createFriends(config.friends)
+  const web = createWeb({
+    ledger,
+    verdicts,
+    friends,
+    logger,
+    config: () => config,
+    views: () => views,
+    commands: () => commands,
+    link,
+    handoffs: () => handoffs.view(),
+    syncing: () => syncing.view(),
+    ingestQueue: () => ingest.waiting(),
+    dhtPeers: async () => (await mesh?.dhtPeers()) ?? 0,
+    report,
+    now
+  })
+  const chronicle = createChronicle({
+    friends,
+    logger,
+    judging: () => judging,
+    views: () => views,
+    config: () => config,
+    report,
+    now
+  })
+  const outbox = chronicle.watched(web.watched(createOutbox(db)))
+  const holds = createHolds(db)
   const counters = createCounters()
-  const admission = createAdmission(() => config.limits, now)
+  const timeOuts = createTimeOuts({ friends, mesh: () => mesh, report, now })
+  const admission = createAdmission({ limits: () => config.limits, now, tripped: timeOuts.begin })
 
+  const datastore = new SqliteDatastore(db)
+  const whereabouts = createWhereabouts(datastore)
   let mesh: Mesh | null = null
   const protections = createProtections({
     allowlist: () => config.allowlist,
     protectReserved: () => config.protectReserved,
     announced: () => addressesIn(config.announce),
-    friendAddresses: () =>
-      addressesIn(friends.all().flatMap(({ id, addresses }) => [...addresses, ...link(id).addresses])),
+    friendAddresses: () => [
+      ...addressesIn(friends.all().flatMap(({ addresses }) => addresses)),
+      ...whereabouts.addresses(mesh?.friends() ?? [])
+    ],
     vetoes: () => verdicts.vetoes(),
     unresolved: (hosts) =>
       logger.warn({ hosts }, 'allowlisted host names do not resolve; their last addresses stay allowed')
@@ -114,11 +169,19 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
     verdicts,
     outbox,
     friends,
+    holds,
     policy: () => policyOf(config),
     protectedBy: (subject) => protections.protectedBy(subject),
+    claimsPerSubject: () => config.limits.claimsPerSubject,
     targets: () => handoffs.targets(),
+    takes: (target, verdict) => handoffs.takes(target, verdict),
+    followsUntil: (target) => target === 'nftables',
     now,
-    changed: (subject, before, after) => logger.debug({ subject, before, after }, 'verdict')
+    changed(subject, before, after) {
+      logger.debug({ subject, before, after }, 'verdict')
+      chronicle.changed(subject, before, after)
+      web.changed(subject, before, after)
+    }
   })
   const offers = createOffers({
     ledger,
@@ -135,22 +198,33 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
     network: config.network,
     limits: () => ({
       queue: config.limits.ingestQueue,
+      friendQueue: config.limits.friendQueue,
+      friendQueueBytes: config.limits.friendQueueBytes,
       maxHops: config.policy.maxHops,
-      claimsPerFriend: config.limits.claimsPerFriend
+      claimsPerFriend: config.limits.claimsPerFriend,
+      bytesPerFriend: config.limits.bytesPerFriend
     }),
     now,
     admit: (friend, claims) => admission.admit(friend, claims),
+    isShutOut: (friend) => admission.pausedUntil(friend) !== null,
+    isCrowded: (subject, friend) => judging.isCrowded(subject, friend),
     review: (subject) => judging.review(subject),
     relay: (envelope) => void mesh?.publish(envelope).catch((error: unknown) => report('gossip failed', { error })),
-    committed: () => handoffs.kick(),
+    committed() {
+      handoffs.kick()
+      chronicle.committed()
+      web.committed()
+    },
     failed: ledgerFailed,
     counted(from, outcome) {
       counters.count(from, outcome)
+      web.reported(from, outcome)
       if (outcome.kind !== 'refused') return
       logger.debug({ friend: from, reason: outcome.reason }, 'report refused')
       if (outcome.reason === 'over-rate' || outcome.reason === 'queue-full') syncing.gap(from)
     }
   })
+  const reviewing = createReviewing({ db, ledger, ingest, offers, self })
   const ours = createOurs({
     ledger,
     ingest,
@@ -160,7 +234,18 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
     now,
     failed: ledgerFailed
   })
-  const commands = createCommands({ ours, ingest, verdicts, protections, config: () => config, now })
+  const commands = createCommands({
+    ours,
+    ingest,
+    reviewing,
+    verdicts,
+    protections,
+    holds,
+    takesBack: () => handoffs.targets().every((target) => target !== 'log'),
+    config: () => config,
+    now,
+    told: chronicle.command
+  })
   const intake = createHookIntake({
     ours,
     ledger,
@@ -170,7 +255,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
       jails: config.share.jails,
       minBanTimeSeconds: config.share.minBanTime,
       maxBanTimeSeconds: config.policy.maxBanTime,
-      meshJail: config.handoff.fail2ban.jail
+      meshJails: meshJails(config)
     }),
     isProtected: (subject) => ![null, 'vetoed'].includes(protections.protectedBy(subject)),
     now,
@@ -182,6 +267,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
     friends,
     offers,
     ingest,
+    judge: admission.judge,
     logger,
     sync: (friend) => sync.sync(friend),
     random: options.random
@@ -198,23 +284,38 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
   }
 
   mesh = await createMesh({
+    ...(config.web !== null && { metrics: web.libp2p }),
     privateKey: identity.libp2pKey,
     network: config.network,
     listen: config.listen,
     announce: config.announce,
     bootstrap: config.discovery.bootstrap,
     dht: config.discovery.dht,
+    mdns: config.discovery.mdns,
+    relay: config.nat.relay,
+    upnp: config.nat.upnp && routerMayHelp(config.listen, interfaceAddresses()),
+    ...(networkKey.value !== null && { networkKey: networkKey.value }),
     friends: config.friends,
-    datastore: new SqliteDatastore(db),
+    datastore,
     limits: { maxConnections: config.limits.maxConnections, maxPendingHandshakes: config.limits.maxPendingHandshakes },
     version,
     now,
     delayMs: (attempt) => delayMs(attempt, options.random()),
-    onMessage: async (message, from) => gossipVerdict(await ingest(message, from)),
+    async onMessage(message, from) {
+      const outcome = await ingest(message, from)
+      admission.judge(from, outcome)
+      return gossipVerdict(outcome)
+    },
+    onKnock({ id, address }) {
+      const accept = `banmesh friend add ${id}`
+      logger.warn({ peer: id, address, accept }, 'somebody who is no friend has added this node')
+    },
     onFriend(friend, ready) {
       syncing.friend(friend, ready)
+      chronicle.friend(friend, ready)
+      web.friend(friend, ready)
       logger.info({ friend, name: friends.get(friend)?.name }, ready ? 'friend connected' : 'friend gone')
-      if (protections.refresh()) void upkeep.reviewAll()
+      void reviewing.touched(protections.refresh())
     }
   })
   const running = mesh
@@ -223,6 +324,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
     self,
     streams: running,
     ports: syncing.ports,
+    admits: (friend) => admission.admitSync(friend),
     ended: (friend, outcome) => syncing.ended(friend, outcome)
   })
 
@@ -236,17 +338,40 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
     friends,
     counters,
     record: createFriendRecord(db),
+    holds,
+    alerts: chronicle.alerts,
     config: () => config,
     link,
+    pausedUntil: (friend) => admission.pausedUntil(friend),
     listening: () => running.addresses(),
     dht: async () => ({ peers: await running.dhtPeers(), protocol: running.dhtProtocol }),
     handoff: () => handoffs.view(),
     sync: () => syncing.view(),
+    knocks: () => running.knocks(),
+    reachability: () => running.reachability(),
     lastError: () => lastError,
+    web: () => web.view(),
     now
   })
-  const ownUpkeep = createOwnUpkeep({ ledger, ours, maxBanTime: () => config.policy.maxBanTime, now })
-  const upkeep = createUpkeep({ ledger, verdicts, ingest, protections, intake, ownUpkeep, now, report })
+  const ownUpkeep = createOwnUpkeep({
+    ledger,
+    ours,
+    review: ingest.review,
+    maxBanTime: () => config.policy.maxBanTime,
+    now
+  })
+  const upkeep = createUpkeep({
+    ledger,
+    verdicts,
+    ingest,
+    protections,
+    reviewing,
+    intake,
+    ownUpkeep,
+    allowlistRefreshSeconds: () => config.limits.allowlistRefreshSeconds,
+    now,
+    report
+  })
   const reload = createReload({
     source: options.source,
     self,
@@ -257,28 +382,59 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
       const before = new Map(friends.all().map((friend) => [friend.id, friend]))
       friends.replace(next.friends)
       for (const id of before.keys()) if (friends.get(id) === undefined) await running.removeFriend(id)
-      for (const friend of next.friends) await running.addFriend(friend)
-      await protections.resolve()
-      await upkeep.reviewAll()
+      for (const friend of next.friends) {
+        // Whoever changes the config of a friend that is paused by its breaker wants it back, or gone.
+        admission.forgive(friend.id)
+        timeOuts.end(friend.id)
+        await running.addFriend(friend)
+      }
+      protections.refresh()
+      await reviewing.everything()
+      // Host names may take their time.
+      void protections.resolve().then(reviewing.touched)
     },
     warn: (message) => report(message)
+  })
+  chronicle.load(verdicts.all())
+  const rotations = createRotations({
+    network: config.network,
+    self,
+    dataDir: config.dataDir,
+    configFile: options.source.file,
+    friends,
+    connected: () => running.friends().filter(({ connected }) => connected),
+    openStream: (friend, protocol) => running.openStream(friend, protocol),
+    reload: () => reload.run(),
+    report,
+    now
   })
   const control = createControlServer({
     ...views,
     identity: () => ({ peerId: self, addresses: running.addresses(), network: config.network }),
     reload: reload.run,
+    tellRotation: () => rotations.tell(),
     ban: commands.ban,
     unban: commands.unban,
     forgetVeto: commands.forgetVeto,
+    import: commands.import,
+    pause: commands.pause,
+    resume: commands.resume,
+    flush: commands.flush,
+    subscribe: chronicle.subscribe,
+    now,
     hook: (event) => intake.take(event)
   })
 
   async function stop(): Promise<void> {
     upkeep.stop()
+    rotations.stop()
     syncing.stop()
+    timeOuts.stop()
+    await web.stop()
     await control.close()
     await sync.stop()
     await running.stop()
+    ingest.stop()
     await handoffs.stop()
     db.close()
   }
@@ -290,6 +446,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
   }
   try {
     await sync.start()
+    await running.handleAnybody(rotationProtocol(config.network), rotations.accept, { maxInboundStreams: 1 })
     await running.start()
   } catch (error) {
     logger.error({ error }, 'the mesh could not start')
@@ -299,6 +456,15 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
   await protections.resolve()
   handoffs.start()
   upkeep.start()
+  rotations.start()
+  if (disowned > 0) {
+    logger.warn({ reports: disowned }, 'the key is a new one: what was said under the old one is said again')
+    for (const claim of ledger.ownClaims.live(Math.floor(now() / 1000))) {
+      const { kind, subject, jail, until, failures } = claim
+      void ours.restate(claim, { kind, subject, jail, until, failures })
+    }
+  }
+  await web.start()
   logger.info({ peerId: self, version, network: config.network, listen: running.addresses() }, 'banmesh runs')
   return ok({
     addresses: () => running.addresses(),

@@ -3,6 +3,8 @@ import type { PeerId, Ppm } from '../core/report.ts'
 
 export interface Friend {
   readonly id: PeerId
+  /** Its ID before it changed its key. */
+  readonly was?: PeerId | undefined
   readonly name: string
   readonly trust: Ppm
   /** Compute everything, act on nothing of what it says. */

@@ -6,8 +6,8 @@ import { mkdirSync, watch, type FSWatcher } from 'node:fs'
 import type { Answer } from '../control/server.ts'
 import type { Subject } from '../core/subject.ts'
 import { decide, settle, type Decision, type ShareRules } from '../fail2ban/events.ts'
-import type { HookEvent } from '../fail2ban/hook-event.ts'
-import { readSpool, removeFromSpool } from '../fail2ban/spool.ts'
+import { checkHookEvent, type HookEvent } from '../fail2ban/hook-event.ts'
+import { readSpool, removeFromSpool, type SpooledEvent } from '../fail2ban/spool.ts'
 import type { Flushes } from '../store/flushes.ts'
 import type { Ledger } from '../store/ledger.ts'
 import type { Ours, Said } from './ours.ts'
@@ -37,6 +37,9 @@ export interface HookIntake {
 
 /** Unix seconds that no ban outlasts: the year 9999. */
 const NEVER = 253_402_300_799
+/** An event, and when (Unix ms) the hook saw it. */
+type Seen = Pick<SpooledEvent, 'event' | 'at'>
+
 /** Events taken from the spool at once. */
 const SPOOL_BATCH = 500
 
@@ -53,11 +56,22 @@ export function createHookIntake(options: HookIntakeOptions): HookIntake {
     return result
   }
 
-  async function apply(event: HookEvent, at: number): Promise<boolean> {
-    const decided = decide(flushes.load(), event, at, options.rules())
-    const said = await Promise.all(decided.decisions.flatMap(carryOut))
-    if (!said.every(isSaid)) return false
-    flushes.save(decided.flushes)
+  /** All of them in their order, in as few reports as may be. False if not all could be said: then all have to come again. */
+  async function apply(events: readonly Seen[]): Promise<boolean> {
+    const before = flushes.load()
+    let open = before
+    const saying: Promise<Said>[] = []
+    for (const { event, at } of events) {
+      const decided = decide(open, event, at, options.rules())
+      for (const decision of decided.decisions) {
+        // It has to see what is on its way into the ledger.
+        if (decision.kind === 'lift-all' && !(await allSaid(saying.splice(0)))) return false
+        saying.push(...carryOut(decision))
+      }
+      open = decided.flushes
+    }
+    if (!(await allSaid(saying))) return false
+    if (open !== before) flushes.save(open)
     return true
   }
 
@@ -82,12 +96,17 @@ export function createHookIntake(options: HookIntakeOptions): HookIntake {
       const batch = readSpool(spoolDir, SPOOL_BATCH, now())
       if (!batch.ok) return options.failed(batch.reason)
       const { events, junk } = batch.value
-      removeFromSpool(spoolDir, junk)
-      for (const { event, at, name } of events) {
-        // A file goes only when its event is in the ledger: a crash in between repeats an event, and loses none.
-        if (!(await apply(event, at))) return
-        removeFromSpool(spoolDir, [name])
-      }
+      if (!removeFromSpool(spoolDir, junk).ok) options.failed('spool-unusable')
+      // Files go only when their events are in the ledger: a crash in between repeats events, and loses none.
+      if (!(await apply(events))) return
+      // One that can't be removed would be said again and again.
+      if (
+        !removeFromSpool(
+          spoolDir,
+          events.map(({ name }) => name)
+        ).ok
+      )
+        return options.failed('spool-unusable')
       if (events.length < SPOOL_BATCH) return
     }
   }
@@ -95,10 +114,10 @@ export function createHookIntake(options: HookIntakeOptions): HookIntake {
   function drainSoon(): void {
     if (drainQueued) return
     drainQueued = true
-    void inTurn(() => {
+    inTurn(() => {
       drainQueued = false
       return drainSpool()
-    })
+    }).catch(() => options.failed('ledger-failed'))
   }
 
   return {
@@ -113,10 +132,14 @@ export function createHookIntake(options: HookIntakeOptions): HookIntake {
     stop() {
       watcher?.close()
     },
-    take: (event) =>
+    take: (unchecked) =>
       inTurn(async () => {
+        const checked = checkHookEvent(unchecked)
+        if (!checked.ok)
+          return { ok: false, status: 400, reason: checked.reason, message: 'that is no event of fail2ban' }
+        const event = checked.value
         await drainSpool()
-        if (await apply(event, now())) return { ok: true, value: {} }
+        if (await apply([{ event, at: now() }])) return { ok: true, value: {} }
         const message = "the ledger can't be written; the daemon's log says why"
         return { ok: false, status: 500, reason: 'internal-error', message }
       }),
@@ -125,12 +148,12 @@ export function createHookIntake(options: HookIntakeOptions): HookIntake {
         await drainSpool()
         const settled = settle(flushes.load(), now())
         if (settled.decisions.length === 0) return
-        const said = await Promise.all(settled.decisions.flatMap(carryOut))
-        if (said.every(isSaid)) flushes.save(settled.flushes)
+        if (await allSaid(settled.decisions.flatMap(carryOut))) flushes.save(settled.flushes)
       })
   }
 }
 
-function isSaid({ outcome }: Said): boolean {
-  return outcome?.kind !== 'refused' || outcome.reason !== 'internal-error'
+async function allSaid(saying: readonly Promise<Said>[]): Promise<boolean> {
+  const said = await Promise.all(saying)
+  return said.every(({ outcome }) => outcome?.kind !== 'refused' || outcome.reason !== 'internal-error')
 }

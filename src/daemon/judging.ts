@@ -5,11 +5,13 @@
 import type { Evidence } from '../core/evidence.ts'
 import { judge, type Policy, type Verdict } from '../core/judge.ts'
 import type { ProtectionReason } from '../core/protection.ts'
-import { ONE } from '../core/report.ts'
+import { ONE, type PeerId } from '../core/report.ts'
 import type { Subject } from '../core/subject.ts'
+import type { Holds } from '../store/holds.ts'
 import type { Ledger, StoredClaim } from '../store/ledger.ts'
 import type { Outbox, Target } from '../store/outbox.ts'
 import type { StoredVerdict, Verdicts } from '../store/verdicts.ts'
+import { createCrowds } from './crowds.ts'
 import type { Friends } from './friends.ts'
 
 /** Where no claim names a jail; no verdict is kept without one. */
@@ -20,24 +22,35 @@ export interface JudgingOptions {
   readonly verdicts: Verdicts
   readonly outbox: Outbox
   readonly friends: Friends
+  readonly holds: Pick<Holds, 'paused' | 'isFlushed' | 'forget'>
   /** The live policy. */
   policy(): Policy
   protectedBy(subject: Subject): ProtectionReason | null
+  /** Claims about one subject that one friend may bring. */
+  claimsPerSubject(): number
   /** The hand-offs that are turned on; none in observe mode. */
   targets(): readonly Target[]
+  /** Whether this hand-off is for that verdict. Default: each is for all. */
+  takes?(target: Target, verdict: StoredVerdict): boolean
+  /** Whether this hand-off has to hear of every new `until`. Default: none has. */
+  followsUntil?(target: Target): boolean
   now(): number
   /** A verdict that has changed, was made (`before` is null) or has ended (`after` is null). */
   changed(subject: Subject, before: StoredVerdict | null, after: StoredVerdict | null): void
 }
 
 export interface Judging {
-  review(subject: Subject): void
+  /** Returns how many claims it looked at. */
+  review(subject: Subject): number
+  /** Whether a friend has brought so many claims about a subject that one more would change nothing. */
+  isCrowded(subject: Subject, friend: PeerId): boolean
   /** What the node thinks about a subject now, with all that stands behind it. */
   explain(subject: Subject): { verdict: Verdict; claims: readonly StoredClaim[]; stored: StoredVerdict | null }
 }
 
 export function createJudging(options: JudgingOptions): Judging {
-  const { ledger, verdicts, outbox, friends } = options
+  const { ledger, verdicts, outbox, friends, holds, takes = () => true, followsUntil = () => false } = options
+  const crowds = createCrowds()
 
   function explain(subject: Subject) {
     const now = options.now()
@@ -53,31 +66,53 @@ export function createJudging(options: JudgingOptions): Judging {
     return { verdict, claims, stored: combine(subject, verdict, claims) }
   }
 
-  function review(subject: Subject): void {
+  function review(subject: Subject): number {
+    const claims = reviewed(subject)
+    crowds.note(subject, claims)
+    return claims.length + 1
+  }
+
+  function reviewed(subject: Subject): readonly StoredClaim[] {
     const before = verdicts.get(subject)
-    const { stored: after } = explain(subject)
+    const { verdict, claims, stored } = explain(subject)
+    if (!verdict.accepted) holds.forget(subject)
+    const held = stored?.handOff === true && isHeldBack(subject, before?.handOff ?? false, claims)
+    const after = stored === null || !held ? stored : { ...stored, handOff: false }
     if (after === null) {
-      if (before === null) return
+      if (before === null) return claims
       verdicts.remove(subject)
     } else {
-      if (before !== null && sameVerdict(before, after)) return
+      if (before !== null && sameVerdict(before, after)) return claims
       verdicts.put(after)
     }
     tell(before, after)
     options.changed(subject, before, after)
+    return claims
+  }
+
+  /**
+   * A pause lets nothing new through, and leaves what is banned as it is until its end. A flush takes back a ban of the
+   * mesh until its verdict has ended; what the operator bans by command is none.
+   */
+  function isHeldBack(subject: Subject, isHandedOver: boolean, claims: readonly StoredClaim[]): boolean {
+    if (holds.paused() && !isHandedOver) return true
+    return holds.isFlushed(subject) && !claims.some(({ own }) => own === 'command')
   }
 
   /** A ban is handed over once, however many reports follow; its end is handed over when the verdict ends. */
   function tell(before: StoredVerdict | null, after: StoredVerdict | null): void {
-    const wanted = after?.handOff ?? false
-    if (wanted === (before?.handOff ?? false)) return
-    const { subject, until, jail, score, origins } = (wanted ? after : before)!
+    if (before?.handOff !== true && after?.handOff !== true) return
     for (const target of options.targets()) {
+      const isFor = (verdict: StoredVerdict | null) => verdict?.handOff === true && takes(target, verdict)
+      const [had, wanted] = [isFor(before), isFor(after)]
+      const moved = had && wanted && before!.until !== after!.until && followsUntil(target)
+      if (had === wanted && !moved) continue
+      const { subject, until, jail, score, origins } = (wanted ? after : before)!
       outbox.put(target, { subject, action: wanted ? 'ban' : 'unban', until, jail, score, origins })
     }
   }
 
-  return { review, explain }
+  return { review, explain, isCrowded: (subject, friend) => crowds.of(subject, friend) >= options.claimsPerSubject() }
 }
 
 function toEvidence({ origin, jail, until, issuedAt, paths }: StoredClaim, friends: Friends): Evidence {
@@ -107,6 +142,7 @@ function combine(subject: Subject, verdict: Verdict, claims: readonly StoredClai
     reviewAt: Math.min(verdict.reviewAt ?? Infinity, ...ends),
     origins: verdict.origins + (own.length > 0 ? 1 : 0),
     jail: verdict.remoteJail ?? own[0]?.jail ?? UNKNOWN_JAIL,
+    localJail: verdict.accepted ? verdict.jail : null,
     reason: own.length > 0 ? 'own' : verdict.reason,
     own: own.length > 0,
     handOff: verdict.accepted || commanded.length > 0

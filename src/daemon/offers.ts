@@ -3,10 +3,10 @@
  * is news; sync compares it and sends what a friend lacks.
  */
 import { shouldRelay } from '../core/relay.ts'
-import type { Hop, PeerId, Ppm } from '../core/report.ts'
+import type { Hop, PeerId, Ppm, ReportId } from '../core/report.ts'
 import { confidence } from '../core/trust.ts'
 import type { KnownReport, Ledger, ReportRow, StoredReport } from '../store/ledger.ts'
-import type { StoredPath } from '../store/paths.ts'
+import type { StoredOffer, StoredPath } from '../store/paths.ts'
 import { encodeEnvelope } from '../wire/codec.ts'
 import { offerKey } from '../wire/offer-key.ts'
 import type { Friends } from './friends.ts'
@@ -33,6 +33,8 @@ export interface JustRecorded extends StoredReport {
 export interface Offers {
   /** After a report's paths or our trust have changed: the envelope to gossip, or null if that is no news to friends. */
   update(report: Pick<KnownReport, 'row' | 'id' | 'relayed'>, recorded?: JustRecorded): Uint8Array | null
+  /** The same without a word to friends: they learn of it when they sync. */
+  refresh(report: Pick<KnownReport, 'row' | 'id' | 'relayed'>): void
   /** The envelopes that these rows are offered as; rows that are gone or no longer offered are left out. */
   envelopes(rows: readonly number[]): Generator<Uint8Array>
 }
@@ -58,7 +60,7 @@ export function createOffers({ ledger, friends, self, limits }: OffersOptions): 
   return {
     update({ row, id, relayed }, recorded) {
       const offer = best(recorded?.paths ?? ledger.paths.of(row))
-      const stored = offer === null ? null : { key: offerKey(id, offer.hops), via: offer.via }
+      const stored = keyed(id, offer)
       if (offer === null || !isWorth(offer.confidence, offer.hops.length - 1, relayed)) {
         ledger.paths.offer(row, stored, relayed)
         return null
@@ -66,6 +68,9 @@ export function createOffers({ ledger, friends, self, limits }: OffersOptions): 
       ledger.paths.offer(row, stored, offer.confidence)
       const report = recorded ?? ledger.envelopeOf(row)
       return report === null ? null : sealed(report, offer.hops)
+    },
+    refresh({ row, id, relayed }) {
+      ledger.paths.offer(row, keyed(id, best(ledger.paths.of(row))), relayed)
     },
     *envelopes(rows) {
       for (const number of rows) {
@@ -78,6 +83,10 @@ export function createOffers({ ledger, friends, self, limits }: OffersOptions): 
       }
     }
   }
+}
+
+function keyed(id: ReportId, offer: Offer | null): StoredOffer | null {
+  return offer === null ? null : { key: offerKey(id, offer.hops), via: offer.via }
 }
 
 function sealed({ bytes: reportBytes, signature }: StoredReport, hops: readonly Hop[]): Uint8Array {

@@ -53,6 +53,7 @@ interface Waiting {
 }
 
 const NOTHING_SAID: Said = { outcome: null, reportId: null }
+const NOT_SAID: Said = { outcome: { kind: 'refused', reason: 'internal-error' }, reportId: null }
 
 export function createOurs({ ledger, ingest, self, network, signingKey, now, failed }: OursOptions): Ours {
   const waiting: Waiting[] = []
@@ -60,7 +61,16 @@ export function createOurs({ ledger, ingest, self, network, signingKey, now, fai
 
   async function send(): Promise<void> {
     while (waiting.length > 0) {
-      const { batch, claims } = takeBatch(waiting)
+      let turn: { batch: Waiting[]; claims: Claim[] }
+      try {
+        turn = takeBatch(waiting)
+      } catch (error) {
+        // The ledger can't be read; everybody may ask again.
+        failed(error)
+        for (const { done } of waiting.splice(0)) done(NOT_SAID)
+        break
+      }
+      const { batch, claims } = turn
       const said = claims.length === 0 ? NOTHING_SAID : await issue(claims, batch[0]!.source)
       for (const { done } of batch) done(said)
     }
@@ -73,12 +83,23 @@ export function createOurs({ ledger, ingest, self, network, signingKey, now, fai
       issuedAt = ledger.nextIssuedAt(now())
     } catch (error) {
       failed(error)
-      return { outcome: { kind: 'refused', reason: 'internal-error' }, reportId: null }
+      return NOT_SAID
     }
     const reportBytes = encodeReport({ origin: self, issuedAt, claims })
     const signature = signReport(network, signingKey, reportBytes)
     const outcome = await ingest.own(encodeEnvelope({ reportBytes, signature, hops: [] }), source)
     return { outcome, reportId: outcome.kind === 'refused' ? null : outcome.reportId }
+  }
+
+  /** Without it the ban is not renewed in time; the hook's event then stays in the spool, and is said once more. */
+  function setEnd(said: Said, { subject, jail }: { subject: Subject; jail: string }, endsAt: number): Said {
+    try {
+      ledger.ownClaims.setEnd(subject, jail, endsAt)
+      return said
+    } catch (error) {
+      failed(error)
+      return NOT_SAID
+    }
   }
 
   function enqueue(subject: Subject, claims: () => readonly Claim[], source: OwnSource): Promise<Said> {
@@ -95,8 +116,7 @@ export function createOurs({ ledger, ingest, self, network, signingKey, now, fai
   return {
     async say(claim, source, endsAt = claim.until) {
       const said = await enqueue(claim.subject, () => [claim], source)
-      if (said.reportId !== null && endsAt > claim.until) ledger.ownClaims.setEnd(claim.subject, claim.jail, endsAt)
-      return said
+      return said.reportId !== null && endsAt > claim.until ? setEnd(said, claim, endsAt) : said
     },
     lift(subject, jail, source) {
       const bans = () => ledger.ownClaims.bans(subject, Math.floor(now() / 1000))
@@ -107,8 +127,7 @@ export function createOurs({ ledger, ingest, self, network, signingKey, now, fai
       const { subject, jail, source, endsAt } = before
       const unchanged = () => isDeepStrictEqual(ledger.ownClaims.get(subject, jail), before)
       const said = await enqueue(subject, () => (unchanged() ? [claim] : []), source)
-      if (said.reportId !== null && claim.kind === 'ban') ledger.ownClaims.setEnd(subject, jail, endsAt)
-      return said
+      return said.reportId !== null && claim.kind === 'ban' ? setEnd(said, { subject, jail }, endsAt) : said
     }
   }
 }

@@ -13,7 +13,11 @@ export type Refusal =
   | 'paused'
   | 'over-rate'
   | 'over-quota'
+  /** So many claims about this subject came from this friend that one more would change nothing. */
+  | 'crowded'
   | 'queue-full'
+  /** The friend's breaker has tripped: nothing of it is looked at for a while. */
+  | 'breaker'
   | 'stale'
   | 'internal-error'
 
@@ -34,7 +38,9 @@ const FORGIVEN: ReadonlySet<Refusal> = new Set<Refusal>([
   'paused',
   'over-rate',
   'over-quota',
+  'crowded',
   'queue-full',
+  'breaker',
   'stale',
   'internal-error',
   'unknown-version',

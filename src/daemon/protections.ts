@@ -3,9 +3,10 @@
  * addresses, the friends' addresses, and the operator's vetoes. `core/protection.ts` decides; this keeps its input fresh.
  */
 import type { Cidr } from '../core/cidr.ts'
-import { createProtection, type Protection, type ProtectionReason } from '../core/protection.ts'
+import { createProtection, type Protection, type ProtectionReason, type ProtectionSets } from '../core/protection.ts'
 import type { Subject } from '../core/subject.ts'
 import { interfaceAddresses, resolveHosts } from './addresses.ts'
+import type { Touched } from './reviewing.ts'
 
 export interface ProtectionsOptions {
   /** The allowlist as configured. */
@@ -20,32 +21,32 @@ export interface ProtectionsOptions {
 
 export interface Protections {
   protectedBy(subject: Subject): ProtectionReason | null
-  /** Gathers everything anew but host names. True if anything differs from before. */
-  refresh(): boolean
+  /** Gathers everything anew but host names, and says whose protection has changed. */
+  refresh(): Touched
   /** Looks the host names up, then refreshes. */
-  resolve(): Promise<boolean>
+  resolve(): Promise<Touched>
 }
 
 export function createProtections(options: ProtectionsOptions): Protections {
   let resolved: ReadonlyMap<string, readonly Cidr[]> = new Map()
-  let fingerprint = ''
+  let sets: ProtectionSets = { allowlist: [], own: [], friends: [], vetoes: [], protectReserved: false }
   let protection: Protection
 
-  function refresh(): boolean {
-    const sets = {
+  function refresh(): Touched {
+    const before = sets
+    sets = {
       allowlist: [...options.allowlist().cidrs, ...[...resolved.values()].flat()],
       own: [...interfaceAddresses(), ...options.announced()],
       friends: options.friendAddresses(),
       vetoes: options.vetoes(),
       protectReserved: options.protectReserved()
     }
-    const now = JSON.stringify(sets)
-    if (now === fingerprint) return false
-    fingerprint = now
-    protection = createProtection(sets)
-    return true
+    const touched = difference(before, sets)
+    if (touched.length > 0) protection = createProtection(sets)
+    return touched
   }
 
+  protection = createProtection(sets)
   refresh()
   return {
     protectedBy: (subject) => protection.protectedBy(subject),
@@ -58,4 +59,13 @@ export function createProtections(options: ProtectionsOptions): Protections {
       return refresh()
     }
   }
+}
+
+function difference(before: ProtectionSets, after: ProtectionSets): Touched {
+  if (before.protectReserved !== after.protectReserved) return 'everything'
+  const touched = new Set<Cidr>()
+  for (const name of ['allowlist', 'own', 'friends', 'vetoes'] as const) {
+    for (const cidr of new Set(before[name]).symmetricDifference(new Set(after[name]))) touched.add(cidr)
+  }
+  return [...touched]
 }

@@ -17,7 +17,12 @@ export async function runDaemon(configFile: string, config: Config): Promise<Run
   const keyFile = join(config.dataDir, 'identity.key')
   const identity = loadIdentity(keyFile)
   if (!identity.ok) return { reason: identity.reason, ...explainIdentityRefusal(keyFile, identity.reason) }
+  // What is ours to know is nobody else's to read: the ledger says who bans whom. The group may; the files that others
+  // need (the watched log, the socket) have modes of their own.
+  process.umask(process.umask() | 0o027)
   const logger = createLogger(config.log.level)
+  // A promise that nobody waits for, deep in the network's code perhaps, is no reason to leave a server unguarded.
+  process.on('unhandledRejection', (error) => logger.error({ error }, 'unhandled rejection: please report this'))
   const started = await startDaemon({
     config,
     source: { file: configFile },
@@ -42,6 +47,11 @@ export async function runDaemon(configFile: string, config: Config): Promise<Run
 function explainStartRefusal(reason: StartRefusal, config: Config): { message: string; hint?: string } {
   const ledger = join(config.dataDir, 'ledger.db')
   switch (reason) {
+    case 'network-key':
+      return {
+        message: `${config.networkKey} is not the key of a private network that only its owner may read`,
+        hint: 'banmesh id network-key FILE makes one; chmod 600 it, and give it to all nodes of the network'
+      }
     case 'data-dir':
       return {
         message: `the folders ${config.dataDir} and that of ${config.control} can't be made`,

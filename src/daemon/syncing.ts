@@ -15,13 +15,15 @@ import type { Ledger } from '../store/ledger.ts'
 import type { Friends } from './friends.ts'
 import type { Ingest } from './ingest.ts'
 import type { Offers } from './offers.ts'
-import type { Refusal } from './outcome.ts'
+import type { Outcome, Refusal } from './outcome.ts'
 
 export interface SyncingOptions {
   readonly ledger: Ledger
   readonly friends: Friends
   readonly offers: Offers
   readonly ingest: Ingest
+  /** What became of something that the friend sent, and that is not asked for again. */
+  judge(friend: PeerId, outcome: Outcome): void
   readonly logger: Logger
   /** Opens a session. */
   sync(friend: PeerId): Promise<SyncOutcome>
@@ -45,19 +47,28 @@ export interface Syncing {
 const INTERVAL_MS = 5 * 60_000
 /** After a gap was noticed; more gaps meanwhile share the session. */
 const GAP_MS = 1000
-/** Between two tries to get a report past the friend's rate limit. */
+/** Between two tries to get a report past the friend's rate limit: at first, and after many. Each try decodes it. */
 const OVER_RATE_MS = 250
+const OVER_RATE_LONGEST_MS = 4000
 /** Reports between two lines of progress in the log. */
 const PROGRESS_REPORTS = 10_000
 
 /** The friend may go on later; its reports are not to blame. */
-const STOPPING: ReadonlySet<Refusal> = new Set<Refusal>(['not-a-friend', 'paused', 'internal-error', 'over-quota'])
+const STOPPING: ReadonlySet<Refusal> = new Set<Refusal>([
+  'not-a-friend',
+  'paused',
+  'breaker',
+  'internal-error',
+  'over-quota'
+])
 const PATIENT: ReadonlySet<Refusal> = new Set<Refusal>(['over-rate', 'queue-full'])
 
 interface Plan {
   timer: NodeJS.Timeout | undefined
   failures: number
   progress: SyncProgress | null
+  /** A session is due soon because of a gap; more gaps do not put it off. */
+  gap: boolean
   reported: number
 }
 
@@ -68,16 +79,27 @@ export function createSyncing(options: SyncingOptions): Syncing {
 
   function schedule(id: PeerId, plan: Plan, ms: number): void {
     clearTimeout(plan.timer)
-    plan.timer = setTimeout(() => void options.sync(id), ms)
+    plan.timer = setTimeout(() => void open(id, plan), ms)
+  }
+
+  async function open(id: PeerId, plan: Plan): Promise<void> {
+    const outcome = await options.sync(id)
+    // Of a session that was never begun nobody hears an end.
+    if (outcome.kind !== 'ended' || outcome.reason !== 'at-capacity' || plans.get(id) !== plan) return
+    plan.gap = false
+    schedule(id, plan, delayMs(plan.failures++, random()))
   }
 
   async function take(envelope: Uint8Array, from: PeerId): Promise<{ ok: boolean; stop?: boolean }> {
-    for (;;) {
+    for (let waitMs = OVER_RATE_MS; ; waitMs = Math.min(2 * waitMs, OVER_RATE_LONGEST_MS)) {
       const outcome = await ingest(envelope, from)
       if (outcome.kind !== 'refused') return { ok: true }
-      if (!PATIENT.has(outcome.reason)) return { ok: false, stop: STOPPING.has(outcome.reason) }
+      if (!PATIENT.has(outcome.reason)) {
+        options.judge(from, outcome)
+        return { ok: false, stop: STOPPING.has(outcome.reason) }
+      }
       if (!plans.has(from)) return { ok: false, stop: true }
-      await delay(OVER_RATE_MS)
+      await delay(waitMs)
     }
   }
 
@@ -105,13 +127,15 @@ export function createSyncing(options: SyncingOptions): Syncing {
         plans.delete(id)
         return
       }
-      const plan: Plan = { timer: undefined, failures: 0, progress: null, reported: 0 }
+      const plan: Plan = { timer: undefined, failures: 0, progress: null, gap: false, reported: 0 }
       plans.set(id, plan)
       schedule(id, plan, 0)
     },
     gap(id) {
       const plan = plans.get(id)
-      if (plan !== undefined && plan.progress === null) schedule(id, plan, GAP_MS)
+      if (plan === undefined || plan.progress !== null || plan.gap) return
+      plan.gap = true
+      schedule(id, plan, GAP_MS)
     },
     ended(id, outcome) {
       const { kind, sent, received, accepted, rounds, bytes } = outcome
@@ -124,6 +148,7 @@ export function createSyncing(options: SyncingOptions): Syncing {
       const plan = plans.get(id)
       if (plan === undefined) return
       plan.progress = null
+      plan.gap = false
       plan.reported = 0
       plan.failures = kind === 'done' ? 0 : plan.failures + 1
       schedule(id, plan, kind === 'done' ? INTERVAL_MS * (0.5 + random()) : delayMs(plan.failures - 1, random()))

@@ -5,15 +5,19 @@ import type { Verdicts } from '../store/verdicts.ts'
 import type { HookIntake } from './hook-intake.ts'
 import type { Ingest } from './ingest.ts'
 import type { Protections } from './protections.ts'
+import type { Reviewing } from './reviewing.ts'
 
 export interface UpkeepOptions {
   readonly ledger: Ledger
   readonly verdicts: Verdicts
   readonly ingest: Ingest
   readonly protections: Protections
+  readonly reviewing: Reviewing
   readonly intake: HookIntake
   /** Renews, lifts and merges our own claims. */
   ownUpkeep(): Promise<void>
+  /** Seconds between two look-ups of the allowlist's host names. */
+  allowlistRefreshSeconds(): number
   /** Unix ms. */
   now(): number
   report(message: string, detail: Record<string, unknown>): void
@@ -22,8 +26,6 @@ export interface UpkeepOptions {
 export interface Upkeep {
   start(): void
   stop(): void
-  /** Judges everything anew, a page at a time: after a change of policy, friends or protection. */
-  reviewAll(): Promise<void>
 }
 
 /** Wall-clock time is looked at each second, so that a clock that jumps is noticed within one. */
@@ -35,15 +37,12 @@ const OWN_TICKS = 15
 /** Ticks between two collections of unused names, and how many names are left alone. */
 const NAMES_TICKS = 3600
 const NAMES = 20_000
-/** Ticks between two look-ups of the allowlist's host names. */
-const RESOLVE_TICKS = 300
 
 export function createUpkeep(options: UpkeepOptions): Upkeep {
-  const { ledger, verdicts, ingest, protections, intake, now } = options
+  const { ledger, verdicts, ingest, protections, reviewing, intake, now } = options
   let timer: NodeJS.Timeout | undefined
   let stopped = false
   let ticks = 0
-  let generation = 0
 
   async function tick(): Promise<void> {
     await intake.catchUp()
@@ -52,10 +51,10 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
       if (!(await ingest.review(due)) || due.length < PAGE) break
     }
     while (!stopped && ledger.expire(Math.floor(now() / 1000), PAGE) === PAGE) await turn()
-    if (ticks % NAMES_TICKS === 0) ledger.collectNames(NAMES)
+    if (ticks % NAMES_TICKS === 0 || ledger.hasManyNewNames(NAMES)) ledger.collectNames(NAMES)
     ticks++
-    const changed = ticks % RESOLVE_TICKS === 0 ? await protections.resolve() : protections.refresh()
-    if (changed) await reviewAll()
+    const resolve = ticks % options.allowlistRefreshSeconds() === 0
+    await reviewing.touched(resolve ? await protections.resolve() : protections.refresh())
   }
 
   function dueNow(): Subject[] {
@@ -71,30 +70,19 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
     if (!stopped) timer = setTimeout(() => void run(), TICK_MS)
   }
 
-  async function reviewAll(): Promise<void> {
-    // A newer call makes an older one superfluous: it starts again from the first subject.
-    const mine = ++generation
-    let after: Subject | '' = ''
-    while (!stopped && mine === generation) {
-      const page: Subject[] = ledger.subjectsAfter(after, PAGE)
-      if (!(await ingest.review(page)) || page.length < PAGE) return
-      after = page.at(-1)!
-    }
-  }
-
   return {
     start() {
       intake.watch()
       void run()
       // What changed while we were down: the config, the clock.
-      void reviewAll()
+      void reviewing.everything()
     },
     stop() {
       stopped = true
       intake.stop()
+      reviewing.stop()
       clearTimeout(timer)
-    },
-    reviewAll
+    }
   }
 }
 

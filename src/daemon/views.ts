@@ -1,9 +1,21 @@
 /** What the daemon shows: its state in the shapes of the control API, percent and seconds, names beside peer IDs. */
-import type { Checked, FriendView, HandoffView, Status, SyncView, VerdictView, Why } from '../control/api.ts'
+import type {
+  Alert,
+  Checked,
+  FriendView,
+  HandoffViews,
+  Status,
+  SyncView,
+  VerdictView,
+  WebView,
+  Why
+} from '../control/api.ts'
 import { coveringCidrs } from '../core/protection.ts'
+import { suggestTrust } from '../core/record.ts'
 import { confidence } from '../core/trust.ts'
 import { ONE, type PeerId, type Ppm } from '../core/report.ts'
 import type { Subject } from '../core/subject.ts'
+import type { Holds } from '../store/holds.ts'
 import type { Ledger, StoredClaim } from '../store/ledger.ts'
 import type { StoredPath } from '../store/paths.ts'
 import type { StoredVerdict, Verdicts } from '../store/verdicts.ts'
@@ -15,6 +27,8 @@ import type { Judging } from './judging.ts'
 /** What the mesh knows about the link with a friend. */
 export interface Link {
   readonly connected: boolean
+  /** It is there, and has not added us. */
+  readonly waiting: boolean
   readonly addresses: readonly string[]
   /** Unix ms. */
   readonly lastSeen: number | null
@@ -31,14 +45,22 @@ export interface ViewOptions {
   readonly judging: Judging
   readonly friends: Friends
   readonly counters: Counters
+  readonly holds: Pick<Holds, 'paused' | 'isFlushed' | 'count'>
+  alerts(): readonly Alert[]
   config(): Config
   record(friend: PeerId): { readonly confirmed: number; readonly disputed: number }
   link(friend: PeerId): Link
+  /** Unix ms until which its breaker pauses a friend, or null. */
+  pausedUntil(friend: PeerId): number | null
   listening(): readonly string[]
   dht(): Promise<{ readonly peers: number; readonly protocol: string }>
-  handoff(): { readonly log: HandoffView | null; readonly fail2ban: HandoffView | null }
+  handoff(): HandoffViews
   sync(): readonly SyncView[]
+  /** Who behaves like a friend and is none; times in Unix ms. */
+  knocks(): readonly { readonly id: string; readonly address: string; readonly last: number; readonly count: number }[]
+  reachability(): Status['reachability']
   lastError(): string | null
+  web(): WebView | null
   now(): number
 }
 
@@ -51,14 +73,29 @@ export interface Views {
 }
 
 export function createViews(options: ViewOptions): Views {
-  const { self, ledger, verdicts, judging, friends, counters } = options
+  const { self, ledger, verdicts, judging, friends, counters, holds } = options
 
   function friendView(friend: Friend): FriendView {
     const { id, name, trust, observe, paused } = friend
-    const { connected, addresses, lastSeen, rttMs } = options.link(id)
-    const stats = { ...counters.friend(id), ...options.record(id) }
-    const seen = lastSeen === null ? null : Math.floor(lastSeen / 1000)
-    return { id, name, trust: percent(trust), observe, paused, connected, addresses, lastSeen: seen, rttMs, stats }
+    const { connected, waiting, addresses, lastSeen, rttMs } = options.link(id)
+    const pausedUntil = options.pausedUntil(id)
+    const record = options.record(id)
+    const suggested = suggestTrust(record)
+    return {
+      id,
+      name,
+      trust: percent(trust),
+      observe,
+      paused: paused || pausedUntil !== null,
+      pausedUntil: pausedUntil === null ? null : Math.ceil(pausedUntil / 1000),
+      connected,
+      waiting,
+      addresses,
+      lastSeen: lastSeen === null ? null : Math.floor(lastSeen / 1000),
+      rttMs,
+      stats: { ...counters.friend(id), ...record },
+      suggestedTrust: suggested === null ? null : percent(suggested)
+    }
   }
 
   /** The way from us to the origin: each node with the trust that the one before it has in it. */
@@ -91,15 +128,25 @@ export function createViews(options: ViewOptions): Views {
         network,
         uptimeSeconds: Math.floor((options.now() - options.startedAt) / 1000),
         mode: policy.mode,
-        paused: false,
+        paused: holds.paused(),
         listen: options.listening(),
         friends: { total: all.length, connected: all.filter(({ id }) => options.link(id).connected).length },
         dht: { enabled: discovery.dht, ...(await options.dht()) },
         ...ledger.counts(),
         verdicts: verdicts.counts(),
         handoff: options.handoff(),
+        flushed: holds.count(),
+        alerts: options.alerts(),
         sync: options.sync(),
+        knocks: options.knocks().map(({ id, address, last, count }) => ({
+          id,
+          address,
+          lastSeen: Math.floor(last / 1000),
+          count
+        })),
+        reachability: options.reachability(),
         refused: Object.fromEntries(counters.refused()),
+        web: options.web(),
         lastError: options.lastError()
       }
     },
@@ -107,8 +154,10 @@ export function createViews(options: ViewOptions): Views {
     verdicts: (all) => [...verdicts.all()].filter(({ accepted }) => all || accepted).map(verdictView),
     why(subject) {
       const { verdict, claims, stored } = judging.explain(subject)
+      const idle = stored?.handOff === true && verdicts.get(subject)?.handOff !== true
       return {
         subject,
+        heldBack: !idle ? null : holds.isFlushed(subject) ? 'flushed' : holds.paused() ? 'paused' : null,
         score: percent(stored?.score ?? 0),
         threshold: percent(verdict.threshold),
         accepted: stored?.accepted ?? false,

@@ -7,11 +7,16 @@ export interface Interned {
   /** The name behind a number that `id` gave out. */
   name(id: number): string
   count(): number
+  /** Names given out since the start or the last `keep`, and names that were left then: what tells whether another pays. */
+  growth(): { readonly added: number; readonly kept: number }
   /** Removes all other names. */
   keep(used: ReadonlySet<number>): void
   /** Forgets what a rolled-back transaction may have given out. */
   clear(): void
 }
+
+/** Names in memory, each way. A friend may invent as many as it likes; the whole cache is forgotten when it is full. */
+const CACHED = 50_000
 
 export function createInterned(db: Database, table: 'peers' | 'jails'): Interned {
   const insert = db.prepare(`INSERT INTO ${table} (name) VALUES (?) RETURNING id`)
@@ -22,7 +27,11 @@ export function createInterned(db: Database, table: 'peers' | 'jails'): Interned
   const countAll = db.prepare(`SELECT count(*) AS n FROM ${table}`)
   const ids = new Map<string, number>()
   const names = new Map<number, string>()
+  let added = 0
+  let kept = (countAll.get() as { n: number }).n
   function remember(id: number, name: string): void {
+    if (ids.size >= CACHED) ids.clear()
+    if (names.size >= CACHED) names.clear()
     ids.set(name, id)
     names.set(id, name)
   }
@@ -30,9 +39,13 @@ export function createInterned(db: Database, table: 'peers' | 'jails'): Interned
     id(name) {
       const known = ids.get(name)
       if (known !== undefined) return known
-      const { id } = (byName.get(name) ?? insert.get(name)) as { id: number }
-      remember(id, name)
-      return id
+      let row = byName.get(name) as { id: number } | undefined
+      if (row === undefined) {
+        row = insert.get(name) as { id: number }
+        added++
+      }
+      remember(row.id, name)
+      return row.id
     },
     name(id) {
       const known = names.get(id)
@@ -41,9 +54,12 @@ export function createInterned(db: Database, table: 'peers' | 'jails'): Interned
       remember(id, name)
       return name
     },
+    growth: () => ({ added, kept }),
     count: () => (countAll.get() as { n: number }).n,
     keep(used) {
       for (const { id } of selectIds.all() as { id: number }[]) if (!used.has(id)) remove.run(id)
+      added = 0
+      kept = used.size
       ids.clear()
       names.clear()
     },

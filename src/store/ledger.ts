@@ -12,7 +12,7 @@ import { transaction, type Database } from './database.ts'
 import { createInterned } from './interned.ts'
 import { createOwnClaims } from './own-claims.ts'
 import { createPaths, type StoredPath } from './paths.ts'
-import { createQuota } from './quota.ts'
+import { createQuota, type Brought } from './quota.ts'
 
 /** Who made a claim of our own: the operator by command, or the local fail2ban, which then already holds the ban. */
 export type OwnSource = 'command' | 'fail2ban'
@@ -58,6 +58,10 @@ interface Held {
   broughtBy: number | null
 }
 
+interface Removed extends Held {
+  bytes: number
+}
+
 export type Ledger = ReturnType<typeof createLedger>
 
 export function createLedger(db: Database) {
@@ -79,8 +83,14 @@ export function createLedger(db: Database) {
   const updateLive = db.prepare(
     'UPDATE reports SET live = live - 1 WHERE id = ? RETURNING live, brought_by AS broughtBy'
   )
-  const deleteReport = db.prepare('DELETE FROM reports WHERE id = ? RETURNING live, brought_by AS broughtBy')
+  const deleteReport = db.prepare(
+    'DELETE FROM reports WHERE id = ? RETURNING live, brought_by AS broughtBy, length(bytes) AS bytes'
+  )
   const selectExpired = db.prepare('SELECT id FROM reports WHERE expires_at <= ? LIMIT ?')
+  const selectOwnAfter = db.prepare('SELECT id FROM reports WHERE issued_at > ? AND brought_by IS NULL LIMIT ?')
+  const selectOthersAfter = db.prepare('SELECT 1 FROM reports WHERE issued_at > ? AND brought_by IS NOT NULL LIMIT 1')
+  const selectIssuedAt = db.prepare("SELECT value FROM meta WHERE key = 'issued_at'")
+  const resetIssuedAt = db.prepare("UPDATE meta SET value = ? WHERE key = 'issued_at'")
   const countReports = db.prepare('SELECT count(*) AS n FROM reports')
 
   const selectRegister = db.prepare(
@@ -113,14 +123,24 @@ export function createLedger(db: Database) {
   /** A report has lost a register; with the last of them it goes. */
   function release(row: number): void {
     const { live, broughtBy } = updateLive.get(row) as unknown as Held
-    quota.add(broughtBy, -1)
+    quota.add(broughtBy, -1, 0)
     if (live === 0) remove(row)
   }
 
   function remove(row: number): void {
     paths.remove(row)
-    const { live, broughtBy } = deleteReport.get(row) as unknown as Held
-    quota.add(broughtBy, -live)
+    const { live, broughtBy, bytes } = deleteReport.get(row) as unknown as Removed
+    quota.add(broughtBy, -live, -bytes)
+  }
+
+  function subjectsOf(row: ReportRow): Subject[] {
+    return (selectSubjects.all(row) as { subject: Subject }[]).map(({ subject }) => subject)
+  }
+
+  /** With the registers that it holds. */
+  function removeWhole(row: ReportRow): void {
+    deleteClaims.run(row)
+    remove(row)
   }
 
   return {
@@ -133,12 +153,14 @@ export function createLedger(db: Database) {
 
     /**
      * Takes a verified report that is not in the ledger yet. Null, and nothing is stored, if newer reports of its origin
-     * have overwritten every register that it speaks about. Of `broughtBy` and `own`, one is null.
+     * have overwritten every register that it speaks about, or those that it would begin are of subjects that `skips`
+     * names. Of `broughtBy` and `own`, one is null.
      */
     record(
       signed: SignedReport,
       broughtBy: PeerId | null,
-      own: OwnSource | null
+      own: OwnSource | null,
+      skips: (subject: Subject) => boolean = () => false
     ): { row: ReportRow; subjects: Subject[] } | null {
       const { report, bytes, signature } = signed
       const digest = Buffer.from(signed.id, 'hex')
@@ -149,6 +171,7 @@ export function createLedger(db: Database) {
         const held = selectRegister.get(claim.subject, origin, jail) as
           | { report: number; issuedAt: number; digest: Uint8Array }
           | undefined
+        if (held === undefined && skips(claim.subject)) continue
         if (held !== undefined && !supersedes({ issuedAt: report.issuedAt, id: signed.id }, issueOf(held))) continue
         winners.push({ claim, jail, previous: held?.report ?? null })
       }
@@ -159,7 +182,7 @@ export function createLedger(db: Database) {
       const live = winners.length
       const inserted = insertReport.get(digest, origin, issuedAt, bytes, signature, expiresAt, by, live)
       const { id: row } = inserted as { id: ReportRow }
-      quota.add(by, live)
+      quota.add(by, live, bytes.length)
       for (const { claim, jail, previous } of winners) {
         const ban = claim.kind === 'ban' ? 1 : 0
         const { subject, until, failures } = claim
@@ -173,11 +196,11 @@ export function createLedger(db: Database) {
     paths,
     ownClaims,
     /** Live claims that came in by a friend first. */
-    claimsBroughtBy: (friend: PeerId) => quota.of(peers.id(friend)),
+    claimsBroughtBy: (friend: PeerId) => quota.of(peers.id(friend)).claims,
+    /** These claims, and the bytes of their reports. */
+    broughtBy: (friend: PeerId): Brought => quota.of(peers.id(friend)),
 
-    subjectsOf(row: ReportRow): Subject[] {
-      return (selectSubjects.all(row) as { subject: Subject }[]).map(({ subject }) => subject)
-    },
+    subjectsOf,
 
     /** The report as its origin signed it; null if it has gone. */
     envelopeOf(row: ReportRow): StoredReport | null {
@@ -232,11 +255,31 @@ export function createLedger(db: Database) {
     /** Removes up to `limit` reports of which every claim has ended; returns how many. */
     expire(nowSeconds: number, limit: number): number {
       const rows = selectExpired.all(nowSeconds, limit) as { id: ReportRow }[]
-      for (const { id } of rows) {
-        deleteClaims.run(id)
-        remove(id)
-      }
+      if (rows.length > 0) transaction(db, () => rows.forEach(({ id }) => removeWhole(id)))
       return rows.length
+    },
+
+    /**
+     * Whether our own last word is from after `latest` (Unix ms) and nobody else's is: our clock was ahead. (If others have
+     * spoken then, it is behind now.)
+     */
+    spokeInFuture(latest: number): boolean {
+      const { value: lastIssuedAt = 0 } = (selectIssuedAt.get() ?? {}) as { value?: number }
+      return lastIssuedAt > latest && selectOthersAfter.get(latest) === undefined
+    },
+
+    /**
+     * Takes back up to `limit` of our reports that were issued after `latest` (Unix ms): nobody takes them, and all that we
+     * say after them would have to be later still. The next ones begin again from `now`. Returns their subjects.
+     */
+    forgetOwnAfter(latest: number, now: number, limit: number): Subject[] {
+      const rows = selectOwnAfter.all(latest, limit) as { id: ReportRow }[]
+      return transaction(db, () => {
+        const subjects = new Set(rows.flatMap(({ id }) => subjectsOf(id)))
+        for (const { id } of rows) removeWhole(id)
+        if (rows.length < limit) resetIssuedAt.run(now)
+        return [...subjects]
+      })
     },
 
     counts(): { readonly reports: number; readonly claims: number } {
@@ -258,6 +301,12 @@ export function createLedger(db: Database) {
         peers.keep(used)
         jails.keep(new Set((selectJails.all() as { jail: number }[]).map(({ jail }) => jail)))
       })
+    },
+
+    /** Whether so many names came since the last collection that one pays: as many as were left then, or `least`. */
+    hasManyNewNames(least: number): boolean {
+      const [peerGrowth, jailGrowth] = [peers.growth(), jails.growth()]
+      return peerGrowth.added + jailGrowth.added > Math.max(least, peerGrowth.kept + jailGrowth.kept)
     },
 
     nameCounts: () => ({ peers: peers.count(), jails: jails.count() }),

@@ -79,6 +79,7 @@ export const MIGRATIONS: readonly string[] = [
     review_at INTEGER NOT NULL,          -- s
     origins INTEGER NOT NULL,
     jail TEXT NOT NULL,
+    local_jail TEXT,                     -- null: the hand-off's own
     reason TEXT NOT NULL,
     own INTEGER NOT NULL,
     hand_off INTEGER NOT NULL
@@ -107,5 +108,9 @@ export const MIGRATIONS: readonly string[] = [
   `
   -- libp2p's own peer store: addresses and tags survive a restart.
   CREATE TABLE datastore (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+  `,
+  `
+  -- Subjects whose ban by the mesh the operator took back (banmesh flush), until their verdict ends.
+  CREATE TABLE flushed (subject TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
   `
 ]

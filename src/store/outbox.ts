@@ -8,7 +8,8 @@ import type { Ppm } from '../core/report.ts'
 import type { Subject } from '../core/subject.ts'
 import type { Database } from './database.ts'
 
-export type Target = 'log' | 'fail2ban'
+/** `fail2ban:JAIL` is another jail than the one that `fail2ban` fills. */
+export type Target = 'log' | 'fail2ban' | `fail2ban:${string}` | 'nftables' | 'exec'
 
 export interface OutboxEntry {
   readonly sequence: number
@@ -34,6 +35,7 @@ export function createOutbox(db: Database) {
   )
   const remove = db.prepare('DELETE FROM outbox WHERE target = ? AND subject = ? AND seq = ?')
   const countAll = db.prepare('SELECT count(*) AS n FROM outbox WHERE target = ?')
+  const selectTargets = db.prepare('SELECT DISTINCT target FROM outbox')
   const clear = db.prepare('DELETE FROM outbox WHERE target = ?')
 
   return {
@@ -54,9 +56,11 @@ export function createOutbox(db: Database) {
     count(target: Target): number {
       return (countAll.get(target) as { n: number }).n
     },
-    /** For a target that is turned off. */
-    clear(target: Target): void {
-      clear.run(target)
+    /** Forgets what all others still had to be told: they are turned off. */
+    keepOnly(targets: readonly Target[]): void {
+      for (const { target } of selectTargets.all() as { target: Target }[]) {
+        if (!targets.includes(target)) clear.run(target)
+      }
     }
   }
 }

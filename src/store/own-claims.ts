@@ -35,6 +35,7 @@ export function createOwnClaims(db: Database) {
   )
   const updateEnd = db.prepare('UPDATE own_claims SET ends_at = ? WHERE subject = ? AND jail = ?')
   const select = db.prepare(`SELECT ${COLUMNS} FROM own_claims WHERE subject = ? AND ban = 1 AND until > ?`)
+  const selectLive = db.prepare(`SELECT ${COLUMNS} FROM own_claims WHERE ban = 1 AND until > ?`)
   const selectJail = db.prepare('SELECT subject FROM own_claims WHERE jail = ? AND ban = 1 AND until > ?')
   const selectToRenew = db.prepare(
     `SELECT ${COLUMNS} FROM own_claims WHERE ban = 1 AND ends_at > until AND until <= ? AND ends_at > ? LIMIT ?`
@@ -52,6 +53,12 @@ export function createOwnClaims(db: Database) {
      WHERE reports.brought_by IS NULL AND reports.live <= ? AND claims.until > ?
      ORDER BY source, reports.issued_at LIMIT ?`
   )
+  const selectUnsaid = db.prepare(
+    `SELECT ${COLUMNS} FROM own_claims WHERE kept > ?1 AND (ban = 0 OR until > ?1) AND NOT EXISTS (
+       SELECT 1 FROM claims JOIN jails ON jails.id = claims.jail
+       WHERE claims.subject = own_claims.subject AND jails.name = own_claims.jail AND claims.own > 0
+     ) LIMIT ?2`
+  )
   const countSmall = db.prepare('SELECT count(*) AS n FROM reports WHERE brought_by IS NULL AND live <= ?')
   const read = (rows: unknown): OwnClaim[] =>
     (rows as Row[]).map(({ ban, ...row }) => ({ ...row, kind: ban === 1 ? 'ban' : 'unban' }))
@@ -67,6 +74,8 @@ export function createOwnClaims(db: Database) {
     },
     /** Our live bans of a subject: what an unban has to lift. */
     bans: (subject: Subject, nowSeconds: number) => read(select.all(subject, nowSeconds)),
+    /** All our live bans. */
+    live: (nowSeconds: number) => read(selectLive.all(nowSeconds)),
     /** What we have banned in one jail. */
     inJail(jail: string, nowSeconds: number): Subject[] {
       return (selectJail.all(jail, nowSeconds) as { subject: Subject }[]).map((row) => row.subject)
@@ -76,6 +85,8 @@ export function createOwnClaims(db: Database) {
       read(selectToRenew.all(horizon, nowSeconds, limit)),
     /** Bans that have ended before an earlier word of ours would. */
     toLift: (nowSeconds: number, limit: number) => read(selectToLift.all(nowSeconds, limit)),
+    /** Those that we have said and the ledger does not hold any more, up to `limit`. */
+    unsaid: (nowSeconds: number, limit: number) => read(selectUnsaid.all(nowSeconds, limit)),
     get(subject: Subject, jail: string): OwnClaim | null {
       return read([selectOne.get(subject, jail)].filter(Boolean))[0] ?? null
     },

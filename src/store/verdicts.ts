@@ -1,5 +1,4 @@
 /** The verdicts as last judged, and the vetoes that bind them. Derived from the ledger, kept for speed and for the hand-off. */
-import { covers } from '../core/cidr.ts'
 import type { Ppm } from '../core/report.ts'
 import type { Subject } from '../core/subject.ts'
 import type { Database } from './database.ts'
@@ -16,6 +15,8 @@ export interface StoredVerdict {
   readonly origins: number
   /** The jail that the strongest evidence names. */
   readonly jail: string
+  /** The local jail that the policy names for it; null: the hand-off's own. */
+  readonly localJail: string | null
   /** Why it is accepted or not, as `judge` says. */
   readonly reason: string
   /** Whether a claim of our own is behind it. */
@@ -32,6 +33,7 @@ interface Row {
   reviewAt: number
   origins: number
   jail: string
+  localJail: string | null
   reason: string
   own: number
   handOff: number
@@ -40,13 +42,14 @@ interface Row {
 export type Verdicts = ReturnType<typeof createVerdicts>
 
 const COLUMNS =
-  'subject, score, accepted, until, review_at AS reviewAt, origins, jail, reason, own, hand_off AS handOff'
+  'subject, score, accepted, until, review_at AS reviewAt, origins, jail, local_jail AS localJail, reason, own, hand_off AS handOff'
 
 export function createVerdicts(db: Database) {
   const select = db.prepare(`SELECT ${COLUMNS} FROM verdicts WHERE subject = ?`)
   const upsert = db.prepare(
-    `INSERT OR REPLACE INTO verdicts (subject, score, accepted, until, review_at, origins, jail, reason, own, hand_off)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+    `INSERT OR REPLACE INTO verdicts (subject, score, accepted, until, review_at, origins, jail, local_jail,
+       reason, own, hand_off)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
   )
   const remove = db.prepare('DELETE FROM verdicts WHERE subject = ?')
   const selectDue = db.prepare('SELECT subject FROM verdicts WHERE review_at <= ? ORDER BY review_at LIMIT ?')
@@ -83,8 +86,13 @@ export function createVerdicts(db: Database) {
       return row === undefined ? null : read(row)
     },
     put(verdict: StoredVerdict): void {
-      const { subject, score, accepted, until, reviewAt, origins, jail, reason, own, handOff } = verdict
-      upsert.run(subject, score, Number(accepted), until, reviewAt, origins, jail, reason, Number(own), Number(handOff))
+      const { subject, score, until, reviewAt, origins, jail, localJail, reason } = verdict
+      const [accepted, own, handOff] = [verdict.accepted, verdict.own, verdict.handOff].map(Number) as [
+        number,
+        number,
+        number
+      ]
+      upsert.run(subject, score, accepted, until, reviewAt, origins, jail, localJail, reason, own, handOff)
     },
     remove(subject: Subject): void {
       remove.run(subject)
@@ -100,11 +108,6 @@ export function createVerdicts(db: Database) {
     /** The verdicts that the local fail2ban has to hold. */
     *wanted(): Generator<StoredVerdict> {
       for (const verdict of all()) if (verdict.handOff) yield verdict
-    },
-    /** The judged subjects inside a CIDR; none for an address. Reads all verdicts, for the rare cases that need it. */
-    within(cidr: Subject): Subject[] {
-      if (!cidr.includes('/')) return []
-      return [...all()].map(({ subject }) => subject).filter((subject) => subject !== cidr && covers(cidr, subject))
     },
     counts(): { readonly accepted: number; readonly held: number } {
       const rows = countBy.all() as { accepted: number; n: number }[]

@@ -26,8 +26,13 @@ export function signReport(network: string, privateKey: KeyObject, reportBytes: 
 
 /** Whether `origin` signed these bytes for this network. */
 export function verifyReport(network: string, origin: PeerId, reportBytes: Uint8Array, signature: Uint8Array): boolean {
+  return verifyBytes(origin, signedBytes(network, reportBytes), signature)
+}
+
+/** Whether `peer` signed these very bytes, which have to begin with a domain of their own. */
+export function verifyBytes(peer: PeerId, bytes: Uint8Array, signature: Uint8Array): boolean {
   const isStrict = signature.length === 2 * KEY_BYTES && !isOfSmallOrder(signature.subarray(0, KEY_BYTES))
-  return isStrict && verify(null, signedBytes(network, reportBytes), publicKeyOf(origin), signature)
+  return isStrict && verify(null, bytes, publicKeyOf(peer), signature)
 }
 
 /**

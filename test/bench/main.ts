@@ -1,8 +1,9 @@
 /** `npm run bench [-- NAME...] [--json]`: every bench, or those named. Figures are printed beside their yardsticks. */
 import { printLine, type Line } from './report.ts'
+import { benchHandoff } from './handoff.ts'
 import { benchSync } from './sync.ts'
 
-const BENCHES: Readonly<Record<string, () => AsyncGenerator<Line>>> = { sync: benchSync }
+const BENCHES: Readonly<Record<string, () => AsyncGenerator<Line>>> = { handoff: benchHandoff, sync: benchSync }
 
 const args = process.argv.slice(2)
 const json = args.includes('--json')

@@ -70,11 +70,16 @@ test('absent keys have the defaults of the contract', () => {
         enabled: false,
         jail: 'banmesh',
         client: 'fail2ban-client',
-        socket: '/run/fail2ban/fail2ban.sock'
-      }
+        socket: '/run/fail2ban/fail2ban.sock',
+        direct: true
+      },
+      nftables: { enabled: false, block: 'reject' },
+      exec: null
     },
     web: { listen: { host: '127.0.0.1', port: 7338 } },
-    log: { level: 'info' }
+    log: { level: 'info', audit: null },
+    nat: { relay: true, upnp: true },
+    networkKey: null
   })
   for (const name of LIMIT_NAMES) assert.equal(limits[name], LIMITS[name].default, name)
 })
@@ -119,7 +124,7 @@ test('what init writes is valid, and says nothing but the defaults where it coul
   const { dataDir: _d, control: _c, handoff: defaults, ...expected } = valid('')
   assert.deepEqual(rest, expected)
   assert.deepEqual([dataDir, control, handoff.log?.path], [FOLDER, `${FOLDER}/control.sock`, `${FOLDER}/bans.log`])
-  assert.deepEqual(handoff.fail2ban, defaults.fail2ban)
+  assert.deepEqual({ ...handoff, log: null }, { ...defaults, log: null })
 })
 
 test('the limits that init writes commented out are valid, and the defaults, once the comment sign is taken away', () => {
@@ -145,6 +150,9 @@ test('relative paths are relative to the config file', () => {
   assert.equal(config.handoff.log?.path, '/srv/bans.log')
   assert.equal(config.handoff.fail2ban.client, `${FOLDER}/f2b`)
   assert.equal(config.handoff.fail2ban.socket, `${FOLDER}/f2b.sock`)
+  const exec = (command: string): unknown => only('handoff', `{ exec: { command: ${command} } }`).exec?.command
+  assert.deepEqual(exec('[./told, ./as/it/is]'), [`${FOLDER}/told`, './as/it/is'])
+  assert.deepEqual(exec('[told]'), ['told'])
 })
 
 test('an empty list or map is as good as none', () => {
@@ -259,6 +267,28 @@ test('a bad value is reported with file, line, column and key', () => {
     ],
     ['handoff: { fail2ban: false }', 'banmesh.yaml:1:22: handoff.fail2ban: must be a map of keys, not false'],
     ['handoff:\n  log:\n    path: ""', 'banmesh.yaml:3:11: handoff.log.path: must be a path, not ""'],
+    ['handoff: { exec: true }', 'banmesh.yaml:1:18: handoff.exec: must be a map of keys, not true'],
+    [
+      'handoff: { exec: {} }',
+      'banmesh.yaml:1:18: handoff.exec.command: must be a list of texts: [program, argument, "{ip}"], not empty'
+    ],
+    [
+      'handoff: { exec: { command: "told {ip}" } }',
+      'banmesh.yaml:1:29: handoff.exec.command: must be a list of texts: [program, argument, "{ip}"], not "told {ip}"'
+    ],
+    ['handoff: { exec: { command: [] } }', 'banmesh.yaml:1:29: handoff.exec.command: must name a program'],
+    [
+      'handoff: { exec: { command: ["/opt/{ip}"] } }',
+      'banmesh.yaml:1:29: handoff.exec.command: must begin with a program that has no placeholder in its name'
+    ],
+    [
+      'handoff: { exec: { command: [told, "{user}"] } }',
+      'banmesh.yaml:1:29: handoff.exec.command: has an unknown placeholder: there are {ip}, {jail}, {until}, {score} and {action}'
+    ],
+    [
+      'handoff: { nftables: { block: ignore } }',
+      'banmesh.yaml:1:31: handoff.nftables.block: must be reject or drop, not "ignore"'
+    ],
     ['web: true', 'banmesh.yaml:1:6: web: must be a map of keys, not true'],
     [
       'web: { listen: localhost:80 }',

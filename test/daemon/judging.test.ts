@@ -29,6 +29,45 @@ test("a friend's own ban is handed over once, however many reports follow (fail2
   assert.equal(node.verdicts.get(HOST)?.score, 960_000)
 })
 
+test('a target that follows the time hears of every new end, and the others do not', async () => {
+  const node = createStand([trusting(bob, 80), trusting(dave, 80)])
+  const told = (target: 'log' | 'nftables') => {
+    const entries = node.outbox.pending(target, 10)
+    node.outbox.done(target, entries)
+    return entries.map(({ action, until }) => `${action} ${until - SECONDS}`)
+  }
+  await node.ingest(say({ until: SECONDS + 60 }), bob.id)
+  assert.deepEqual([told('log'), told('nftables')], [['ban 60'], ['ban 60']])
+  await node.ingest(say({ until: SECONDS + 600 }, bob, NOW + 1), bob.id)
+  assert.deepEqual([told('log'), told('nftables')], [[], ['ban 600']])
+  await node.ingest(say({ until: SECONDS + 30 }, bob, NOW + 2), bob.id)
+  assert.deepEqual([told('log'), told('nftables')], [[], ['ban 30']])
+  // Nothing of it is new for anybody.
+  await node.ingest(say({ until: SECONDS + 20 }, dave, NOW + 3), dave.id)
+  assert.deepEqual([told('log'), told('nftables')], [[], []])
+  await node.ingest(say({ kind: 'unban', until: SECONDS + 30 }, bob, NOW + 4), bob.id)
+  await node.ingest(say({ kind: 'unban', until: SECONDS + 20 }, dave, NOW + 4), dave.id)
+  assert.deepEqual([told('log').length, told('nftables').length], [1, 1])
+})
+
+test('a jail that is for some verdicts gets those, loses one that becomes another, and never hears of the rest', async () => {
+  const node = createStand([trusting(bob, 80), trusting(dave, 80)])
+  const told = (): string[] => {
+    const entries = node.outbox.pending('fail2ban:web-mesh', 10)
+    node.outbox.done('fail2ban:web-mesh', entries)
+    return entries.map(({ action, jail }) => `${action} ${jail}`)
+  }
+  await node.ingest(say({ jail: 'web' }), bob.id)
+  assert.equal(node.verdicts.get(HOST)?.localJail, 'web-mesh')
+  assert.deepEqual(told(), ['ban web'])
+  // As strong, and before it in the alphabet.
+  await node.ingest(say({ jail: 'sshd' }, dave, NOW + 1), dave.id)
+  assert.equal(node.verdicts.get(HOST)?.localJail, null)
+  assert.deepEqual(told(), ['unban web'])
+  await node.ingest(say({ jail: 'sshd', kind: 'unban' }, dave, NOW + 2), dave.id)
+  assert.deepEqual(told(), ['ban web'])
+})
+
 test('a verdict ends when its evidence does, and the hand-off is told', async () => {
   const node = createStand([trusting(bob, 80)])
   await node.ingest(say({ until: SECONDS + 10 }), bob.id)

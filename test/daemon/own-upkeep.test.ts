@@ -5,7 +5,7 @@ import type { Subject } from '../../src/core/subject.ts'
 import { createOurs } from '../../src/daemon/ours.ts'
 import { createOwnUpkeep, OWN_UPKEEP } from '../../src/daemon/own-upkeep.ts'
 import { decodeEnvelope, decodeReport } from '../../src/wire/codec.ts'
-import { claimOf, NETWORK } from '../support/peers.ts'
+import { claimOf, createPeer, NETWORK, seal } from '../support/peers.ts'
 import { createStand, NOW, trusting } from './stand.ts'
 
 const HOST = '198.51.100.7'
@@ -26,7 +26,10 @@ function createNode(bounds: Partial<Record<keyof typeof OWN_UPKEEP, number>> = {
     now,
     failed: assert.ifError
   })
-  const upkeep = createOwnUpkeep({ ledger, ours, maxBanTime: () => WEEK, now }, { ...OWN_UPKEEP, ...bounds } as never)
+  const upkeep = createOwnUpkeep({ review: ingest.review, ledger, ours, maxBanTime: () => WEEK, now }, {
+    ...OWN_UPKEEP,
+    ...bounds
+  } as never)
   const said = (): Claim[][] =>
     stand.relayed.map((bytes) => {
       const opened = decodeEnvelope(bytes)
@@ -155,4 +158,59 @@ test('a lift that follows its ban at once lifts it, and a ban after that lift st
 test("what of ours has ended already is refused like anybody else's", async () => {
   const { outcome } = await createNode().ours.say(claimOf(HOST, { until: SECONDS }), 'command')
   assert.deepEqual(outcome, { kind: 'refused', reason: 'expired' })
+})
+
+test('what was said by a clock that was ahead by days is said again once the clock is right, bans and lifts', async () => {
+  const node = createNode()
+  const right = node.clock.now
+  node.clock.now = right + 400 * DAY * 1000
+  const until = node.clock.now / 1000 + DAY
+  await node.ours.say(claimOf(HOST, { until }), 'command')
+  await node.ours.say(claimOf('203.0.113.9', { until }), 'command')
+  await node.ours.lift('203.0.113.9' as Subject, null, 'command')
+  node.clock.now = right
+  const before = node.relayed.length
+  await node.upkeep()
+  const again = node.relayed.slice(before).map((bytes) => {
+    const opened = decodeEnvelope(bytes)
+    assert(opened.ok)
+    const report = decodeReport(opened.value.reportBytes)
+    assert(report.ok)
+    return report.value
+  })
+  assert.deepEqual(again.flatMap(({ claims }) => claims.map(({ kind, subject }) => `${kind} ${subject}`)).toSorted(), [
+    `ban ${HOST}`,
+    'unban 203.0.113.9'
+  ])
+  for (const { issuedAt, claims } of again) {
+    assert.ok(issuedAt >= right && issuedAt < right + 1000, 'friends take it')
+    for (const claim of claims) assert.ok(claim.until * 1000 <= issuedAt + 366 * DAY * 1000)
+  }
+  await node.upkeep()
+  assert.equal(node.relayed.length, before + again.length, 'once')
+})
+
+test('if others have spoken then as well, it is our clock that is behind, and nothing is taken back', async () => {
+  const bob = createPeer()
+  const node = createNode()
+  node.friends.replace([trusting(bob, 90)])
+  const right = node.clock.now
+  await node.ours.say(claimOf(HOST, { until: right / 1000 + DAY }), 'command')
+  await node.ingest(seal(bob, { issuedAt: right, claims: [claimOf(HOST, { until: right / 1000 + DAY })] }), bob.id)
+  const before = node.relayed.length
+  node.clock.now = right - 30 * DAY * 1000
+  await node.upkeep()
+  assert.equal(node.relayed.length, before)
+  assert.equal(node.ledger.counts().reports, 2)
+})
+
+test('while our clock is behind our last word by less, what we say is kept, and friends take it when its time has come', async () => {
+  const node = createNode()
+  node.clock.now += 3600 * 1000
+  await node.ours.say(claimOf(HOST, { until: SECONDS + DAY }), 'command')
+  node.clock.now -= 3600 * 1000
+  const { outcome } = await node.ours.say(claimOf('203.0.113.9', { until: SECONDS + DAY }), 'command')
+  assert.equal(outcome?.kind, 'accepted')
+  await node.upkeep()
+  assert.equal(node.ledger.counts().reports, 2)
 })

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import type { Policy } from '../../src/core/judge.ts'
 import { createProtection } from '../../src/core/protection.ts'
+import type { PeerId } from '../../src/core/report.ts'
 import type { Subject } from '../../src/core/subject.ts'
 import { createCounters } from '../../src/daemon/counters.ts'
 import { createFriends, type Friend } from '../../src/daemon/friends.ts'
@@ -9,6 +10,7 @@ import { createIngest } from '../../src/daemon/ingest.ts'
 import { createJudging } from '../../src/daemon/judging.ts'
 import { createOffers } from '../../src/daemon/offers.ts'
 import { openDatabase } from '../../src/store/database.ts'
+import { createHolds } from '../../src/store/holds.ts'
 import { createLedger } from '../../src/store/ledger.ts'
 import { createOutbox } from '../../src/store/outbox.ts'
 import { createVerdicts } from '../../src/store/verdicts.ts'
@@ -22,7 +24,10 @@ export const POLICY: Policy = {
   threshold: 800_000,
   quorum: 1,
   maxBanTimeSeconds: 7 * 24 * 3600,
-  jails: new Map([['*', { accept: true, threshold: null, jail: null }]])
+  jails: new Map([
+    ['*', { accept: true, threshold: null, jail: null }],
+    ['web', { accept: true, threshold: null, jail: 'web-mesh' }]
+  ])
 }
 
 export type Stand = ReturnType<typeof createStand>
@@ -31,7 +36,16 @@ export function trusting({ id }: Peer, percent: number): Friend {
   return { id, name: id.slice(-4), trust: percent * 10_000, observe: false, paused: false, jails: ['*'], addresses: [] }
 }
 
-export function createStand(list: readonly Friend[], limits: { queue?: number; claimsPerFriend?: number } = {}) {
+export interface StandLimits {
+  readonly queue?: number
+  readonly friendQueue?: number
+  readonly friendQueueBytes?: number
+  readonly claimsPerFriend?: number
+  readonly bytesPerFriend?: number
+  readonly claimsPerSubject?: number
+}
+
+export function createStand(list: readonly Friend[], limits: StandLimits = {}) {
   const opened = openDatabase(':memory:')
   assert(opened.ok)
   const db = opened.value
@@ -41,10 +55,12 @@ export function createStand(list: readonly Friend[], limits: { queue?: number; c
   const ledger = createLedger(db)
   const verdicts = createVerdicts(db)
   const outbox = createOutbox(db)
+  const holds = createHolds(db)
   const friends = createFriends(list)
   const counters = createCounters()
   const relayed: Uint8Array[] = []
   const failures: unknown[] = []
+  const shutOut = new Set<PeerId>()
   const guard = {
     protectedBy: createProtection({ allowlist: [], own: [], friends: [], vetoes: [], protectReserved: false })
       .protectedBy
@@ -54,9 +70,13 @@ export function createStand(list: readonly Friend[], limits: { queue?: number; c
     verdicts,
     outbox,
     friends,
+    holds,
     policy: () => POLICY,
     protectedBy: (subject: Subject) => guard.protectedBy(subject),
-    targets: () => ['log'],
+    claimsPerSubject: () => limits.claimsPerSubject ?? 1000,
+    targets: () => ['log', 'nftables', 'fail2ban:web-mesh'],
+    takes: (target, { localJail }) => target !== 'fail2ban:web-mesh' || localJail === 'web-mesh',
+    followsUntil: (target) => target === 'nftables',
     now,
     changed: () => undefined
   })
@@ -67,10 +87,20 @@ export function createStand(list: readonly Friend[], limits: { queue?: number; c
     friends,
     self: self.id,
     network: NETWORK,
-    limits: () => ({ queue: 100, maxHops: 6, claimsPerFriend: 1000, ...limits }),
+    limits: () => ({
+      queue: 100,
+      friendQueue: 100,
+      friendQueueBytes: 1e9,
+      maxHops: 6,
+      claimsPerFriend: 1000,
+      bytesPerFriend: 1e9,
+      ...limits
+    }),
     offers,
     now,
     admit: () => true,
+    isShutOut: (friend) => shutOut.has(friend),
+    isCrowded: (subject, friend) => judging.isCrowded(subject, friend),
     review: (subject) => judging.review(subject),
     relay: (envelope) => void relayed.push(envelope),
     committed: () => undefined,
@@ -85,6 +115,7 @@ export function createStand(list: readonly Friend[], limits: { queue?: number; c
     ledger,
     verdicts,
     outbox,
+    holds,
     friends,
     counters,
     offers,
@@ -92,6 +123,7 @@ export function createStand(list: readonly Friend[], limits: { queue?: number; c
     ingest,
     relayed,
     failures,
+    shutOut,
     guard,
     handedOver
   }

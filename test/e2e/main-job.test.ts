@@ -31,10 +31,29 @@ const HANDOFFS = [
     way: 'fail2ban-client',
     handoff: ({ fail2banSocket }: { fail2banSocket: string }) => ({
       log: false,
+      fail2ban: { enabled: true, socket: fail2banSocket, direct: false }
+    }),
+    unbans: true,
+    meshJail: {}
+  },
+  {
+    way: "fail2ban's socket",
+    handoff: ({ fail2banSocket }: { fail2banSocket: string }) => ({
+      log: false,
       fail2ban: { enabled: true, socket: fail2banSocket }
     }),
     unbans: true,
     meshJail: {}
+  },
+  {
+    way: 'nftables, and fail2ban keeps the books',
+    handoff: ({ fail2banSocket }: { fail2banSocket: string }) => ({
+      log: false,
+      nftables: { enabled: true },
+      fail2ban: { enabled: true, socket: fail2banSocket }
+    }),
+    unbans: true,
+    meshJail: { action: '' }
   }
 ]
 

@@ -126,6 +126,7 @@ test('verdicts are kept, paged in order, and due when time may change them', () 
     subject: subject as Subject,
     accepted,
     reviewAt,
+    localJail: accepted ? 'web' : null,
     reason: accepted ? 'accepted' : 'below-threshold',
     own: false,
     handOff: accepted

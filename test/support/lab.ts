@@ -113,6 +113,8 @@ async function startNode<Name extends string>(
     sshd: {
       enabled: true,
       port: 22,
+      // Named here, for newer Debians take sshd's lines from the journal.
+      backend: 'pyinotify',
       logpath: sshd.log,
       maxretry: MAX_RETRY,
       findtime: '1m',
