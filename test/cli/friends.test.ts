@@ -22,7 +22,7 @@ web: false       # not needed
 `
 
 /** What `friend add` says. */
-function added(what: string, id: string): string {
+function saysAdded(what: string, id: string): string {
   return `added ${what}
 fingerprint: ${fingerprint(id)}
 compare it by voice with what banmesh id shows there; your friend has to add this node too`
@@ -48,12 +48,12 @@ test('friends are added, changed and removed in the config, whose comments stay'
   shell.write('banmesh.yaml', FILE)
   assert.equal(
     await done(shell, 'friend', 'add', ALICE, '--name', 'alice'),
-    added(`alice (${ALICE}), trust 80 %${LATER}`, ALICE)
+    saysAdded(`alice (${ALICE}), trust 80 %${LATER}`, ALICE)
   )
   const address = '/dns4/bob.example/tcp/7337'
   assert.equal(
     await done(shell, 'friend', 'add', `${address}/p2p/${BOB}`, '--trust', '33.3', '--observe'),
-    added(`${BOB}, trust 33.3 %${LATER}`, BOB)
+    saysAdded(`${BOB}, trust 33.3 %${LATER}`, BOB)
   )
   assert.equal(
     shell.read('banmesh.yaml'),
@@ -180,7 +180,7 @@ test('a running daemon takes a change over at once', async (t) => {
       return Promise.resolve({ ok: true, value: { needsRestart: [] } })
     }
   })
-  assert.equal(await done(shell, 'friend', 'add', ALICE), added(`${ALICE}, trust 80 %`, ALICE))
+  assert.equal(await done(shell, 'friend', 'add', ALICE), saysAdded(`${ALICE}, trust 80 %`, ALICE))
   assert.match(seen, new RegExp(ALICE))
   assert.deepEqual(await shell.json('friend', 'trust', ALICE, '1'), { friend: ALICE, live: true })
 })
@@ -193,7 +193,7 @@ test('what else has changed in the config and takes a restart is said', async (t
   })
   assert.deepEqual(await shell.banmesh('friend', 'add', ALICE), {
     exit: 0,
-    stdout: `${added(`${ALICE}, trust 80 %`, ALICE)}\n`,
+    stdout: `${saysAdded(`${ALICE}, trust 80 %`, ALICE)}\n`,
     stderr: 'banmesh: warning: changed as well, and waiting for a restart of the daemon: listen, web\n'
   })
 })

@@ -20,7 +20,6 @@ if (names.length === 0) {
   console.error(`no such target; there are: ${TARGETS.map(({ name }) => name).join(', ')}`)
   process.exitCode = 2
 }
-for (const { stop } of TARGETS) await stop?.()
 for (const name of names) {
   try {
     const { corpus, slowestMs, grownBytes, seconds } = await watch(name)

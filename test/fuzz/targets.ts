@@ -3,7 +3,7 @@
  * and a call that throws if a promise is broken (a refusal is none). `npm run fuzz` and the tests find it by themselves.
  */
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -279,8 +279,7 @@ function jsonOf(input: Uint8Array): unknown {
 
 /** Raw bytes on the real control socket: every request is answered or cut off, and the next one is answered. */
 function controlTarget(): Target {
-  const folder = mkdtempSync(join(tmpdir(), 'banmesh-fuzz-'))
-  const path = join(folder, 'control.sock')
+  let folder = ''
   const fine = { ok: true, value: {} }
   const port = new Proxy({} as ControlPort, { get: () => () => fine })
   const server = createControlServer(port)
@@ -306,8 +305,8 @@ function controlTarget(): Target {
       'Expect: 100-continue\r\n'
     ],
     async start() {
-      mkdirSync(folder, { recursive: true })
-      assert.ok((await server.listen(path)).ok)
+      folder = mkdtempSync(join(tmpdir(), 'banmesh-fuzz-'))
+      assert.ok((await server.listen(join(folder, 'control.sock'))).ok)
     },
     async stop() {
       await server.close()
@@ -315,7 +314,7 @@ function controlTarget(): Target {
     },
     run: (input) =>
       new Promise((resolve, reject) => {
-        const socket = connect({ path })
+        const socket = connect({ path: join(folder, 'control.sock') })
         socket.on('error', (error: NodeJS.ErrnoException) => {
           // Cut off in the middle of what it sent; but somebody has to be there.
           if (error.code === 'ECONNREFUSED' || error.code === 'ENOENT') reject(error)
@@ -328,7 +327,7 @@ function controlTarget(): Target {
 }
 
 function spoolTarget(): Target {
-  const folder = mkdtempSync(join(tmpdir(), 'banmesh-fuzz-'))
+  let folder = ''
   const name = '001700000000000-0000000001.json'
   return {
     name: 'spool',
@@ -338,7 +337,7 @@ function spoolTarget(): Target {
     ),
     tokens: ['null', '[]', '"at":-1', '1e400', '\u0000'],
     async start() {
-      mkdirSync(folder, { recursive: true })
+      folder = mkdtempSync(join(tmpdir(), 'banmesh-fuzz-'))
     },
     async stop() {
       rmSync(folder, { recursive: true, force: true })
