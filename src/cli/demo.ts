@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createControlClient, type ControlClient } from '../control/client.ts'
-import type { FriendView, Identity, Why } from '../control/api.ts'
+import type { FriendView, Identity, Status, Why } from '../control/api.ts'
 import { startFail2ban, type DemoFail2ban } from './demo-fail2ban.ts'
 
 export interface DemoOptions {
@@ -57,7 +57,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
       interrupted.promise.then(() => Promise.reject(new Error('interrupted')))
     ])
     if (options.keep) {
-      options.print('The mesh stays up; Ctrl-C ends it. Talk to a node with, for example:')
+      options.print('The mesh stays up, with the dashboard above; Ctrl-C ends it. Talk to a node with, for example:')
       options.print(`  banmesh --config ${join(nodes[1]!.dir, 'banmesh.yaml')} status`)
       await interrupted.promise
     }
@@ -105,6 +105,8 @@ async function playStory(nodes: readonly Node[], { print, fail2ban, banmesh }: D
     )
   )
   say('all friends have found each other by peer ID')
+  const { web } = await get<Status>(bob, '/v1/status')
+  if (web !== null) print(`bob's dashboard: ${web.url}`)
 
   const accepts =
     (score: number): Check =>
@@ -198,7 +200,7 @@ async function startNode(
     discovery: { dht: true, bootstrap },
     protectReserved: false,
     handoff: { log: { path: 'bans.log' }, ...(node.fail2ban && { fail2ban: node.fail2ban.handoff }) },
-    web: false
+    web: { listen: '127.0.0.1:0' }
   }
   const path = join(node.dir, 'banmesh.yaml')
   await writeFile(path, JSON.stringify(config, null, 2))

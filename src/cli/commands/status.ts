@@ -38,6 +38,9 @@ export async function status(context: Context): Promise<Outcome> {
       : []),
     ...knocks.map((knock, index) => [index === 0 ? 'knocking' : '', describeKnock(knock, context.now())] as const),
     ['DHT', dht.enabled ? `${dht.peers} peers` : 'off'],
+    ...(answer.value.web === null
+      ? []
+      : [['dashboard', `${answer.value.web.url} (token: ${answer.value.web.tokenFile})`] as const]),
     ['ledger', `${answer.value.reports} reports with ${answer.value.claims} claims`],
     ['verdicts', `${verdicts.accepted} banned, ${verdicts.held} held`],
     ['hand-off', describeHandoffs(handoff)],
