@@ -41,6 +41,7 @@ test('a status with somebody who knocked says how to let them in', async (t) => 
       peerId: '',
       network: '',
       mode: 'enforce',
+      web: null,
       reachability: 'behind-nat',
       flushed: 0,
       lastError: null
