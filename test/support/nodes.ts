@@ -51,9 +51,9 @@ export interface MeshHandle extends AsyncDisposable {
   dispose(): Promise<void>
 }
 
-/** Free enough: the ports are fixed before the start so that friends can be configured with addresses. */
+/** Free enough, and below the ports that the kernel gives to outgoing connections: the ports are fixed before the start so that friends can be configured with addresses. */
 function portOf(index: number): number {
-  return 20_000 + ((process.pid * 37 + index * 101 + nextBase) % 30_000)
+  return 20_000 + ((process.pid * 37 + index * 101 + nextBase) % 12_000)
 }
 let nextBase = 0
 
