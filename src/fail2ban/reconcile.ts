@@ -35,7 +35,10 @@ export const VETO_LIMIT = 20
  */
 export const LIFTED_SECONDS = 600
 
-/** Seconds by which a missing ban must be away from its end: fail2ban's clock readings and ours are not the same moment. */
+/**
+ * Seconds by which a missing ban must be away from its end: fail2ban's clock readings and ours are not the same moment. With a
+ * short ban time an eighth of it, so that an unban is still seen as one until the ban is renewed (at half to three quarters).
+ */
 const END_SLACK_SECONDS = 5
 
 export interface Comparison<Subject extends Cidr> {
@@ -68,6 +71,7 @@ export interface CompareInput {
 export function compare(input: CompareInput): Comparison<Wanted['subject']> {
   const { handed, listed, life, banTimeSeconds, nowSeconds } = input
   const isIgnored = ignoring(input.ignored)
+  const slackSeconds = Math.min(END_SLACK_SECONDS, banTimeSeconds / 8)
   const wanted = new Set<Cidr>()
   const ban: Wanted['subject'][] = []
   const missing: Wanted['subject'][] = []
@@ -79,7 +83,7 @@ export function compare(input: CompareInput): Comparison<Wanted['subject']> {
     const endsAt = (handedAt ?? 0) + banTimeSeconds
     if (handedAt !== undefined && !listed.has(subject)) {
       missing.push(subject)
-      if (life === 'same' && nowSeconds < endsAt - END_SLACK_SECONDS) undone.push(subject)
+      if (life === 'same' && nowSeconds < endsAt - slackSeconds) undone.push(subject)
     } else if (handedAt === undefined || life === 'new' || isDue(endsAt, until, banTimeSeconds, nowSeconds)) {
       ban.push(subject)
     }

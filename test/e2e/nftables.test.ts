@@ -26,7 +26,7 @@ test('an unban by hand in the jail that keeps the books opens the firewall, and 
       fail2ban: { enabled: true, socket: fail2banSocket }
     }),
     // The shorter the ban time, the more often the lists are compared.
-    meshJail: { action: '', bantime: 8 }
+    meshJail: { action: '', bantime: 16 }
   })
   const { alice, bob } = lab.nodes
   const address = lab.attacker.addresses.ipv4
@@ -38,8 +38,10 @@ test('an unban by hand in the jail that keeps the books opens the firewall, and 
     await alice.banmesh.cli('ban', address, '--ttl', '1h')
     await becomes('refused')
     await until(async () => (await books()) === address, 'the entry in the books')
-    // Longer than the jail's own ban time.
-    await new Promise((resolve) => setTimeout(resolve, 10_000))
+    const ends = async (): Promise<string> =>
+      (await bob.fail2ban.client('get', 'banmesh', 'banip', '--with-time')).stdout
+    const first = await ends()
+    await until(async () => (await ends()) !== first, 'the renewal, before the jail lets go', 20_000)
     assert.equal(await books(), address)
     await becomes('refused')
 

@@ -57,6 +57,12 @@ test('Each state of a ban has its one remedy.', () => {
     ['ended by itself', { listed: none, handed: handedAt(NOW - BAN_TIME) }, lost],
     ['about to end by itself', { listed: none, handed: handedAt(NOW - BAN_TIME + 5) }, lost],
     ['lifted just before', { listed: none, handed: handedAt(NOW - BAN_TIME + 6) }, { ...NOTHING, veto: [IP] }],
+    ['a short ban about to end', { listed: none, handed: handedAt(NOW - 14), banTimeSeconds: 16 }, lost],
+    [
+      'a short ban lifted just before',
+      { listed: none, handed: handedAt(NOW - 13), banTimeSeconds: 16 },
+      { ...NOTHING, veto: [IP] }
+    ],
     ['lifted, the ban was for ever', { listed: none, banTimeSeconds: Infinity }, { ...NOTHING, veto: [IP] }],
     ['for ever', { banTimeSeconds: Infinity }, NOTHING],
     ['in the first half of its time', { handed: handedAt(NOW - BAN_TIME / 2 + 1) }, NOTHING],
