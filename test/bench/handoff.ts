@@ -34,7 +34,7 @@ const WAYS: Readonly<Record<string, (socket: string, log: string) => object>> = 
   nftables: () => ({ log: false, fail2ban: off, nftables: { enabled: true } })
 }
 
-export async function* benchHandoff(): AsyncGenerator<Line> {
+export async function* bench(): AsyncGenerator<Line> {
   for (const [way, handoff] of Object.entries(WAYS)) yield* measure(way, handoff)
 }
 

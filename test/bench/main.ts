@@ -1,22 +1,22 @@
 /** `npm run bench [-- NAME...] [--json]`: every bench, or those named. Figures are printed beside their yardsticks. */
-import { printLine, type Line } from './report.ts'
-import { benchHandoff } from './handoff.ts'
-import { benchSync } from './sync.ts'
+import { printLine, type Bench, type Line } from './report.ts'
 
-const BENCHES: Readonly<Record<string, () => AsyncGenerator<Line>>> = { handoff: benchHandoff, sync: benchSync }
+/** Each is a file beside this one that exports `bench`. */
+const NAMES = ['handoff', 'sync'] as const
 
 const args = process.argv.slice(2)
 const json = args.includes('--json')
 const named = args.filter((arg) => !arg.startsWith('--'))
-const unknown = named.filter((name) => !(name in BENCHES))
+const unknown = named.filter((name) => !NAMES.some((known) => known === name))
 if (unknown.length > 0) {
-  console.error(`there is no bench ${unknown.join(', ')}; there are: ${Object.keys(BENCHES).join(', ')}`)
+  console.error(`there is no bench ${unknown.join(', ')}; there are: ${NAMES.join(', ')}`)
   process.exit(2)
 }
 
 const lines: Line[] = []
-for (const name of named.length > 0 ? named : Object.keys(BENCHES)) {
-  for await (const line of BENCHES[name]!()) {
+for (const name of named.length > 0 ? named : NAMES) {
+  const { bench } = (await import(`./${name}.ts`)) as { bench: Bench }
+  for await (const line of bench()) {
     lines.push(line)
     if (!json) printLine(line)
   }

@@ -10,6 +10,8 @@ export interface Line {
   readonly goal: string
 }
 
+export type Bench = () => AsyncGenerator<Line>
+
 export function line(name: string, value: number, unit: string, yardstick: number | null, goal: string): Line {
   return { name, value, unit, yardstick, ratio: yardstick === null ? null : value / yardstick, goal }
 }
