@@ -33,7 +33,7 @@
  */
 import type { Vote } from './evidence.ts'
 import { EXACT_CELLS, packExactly, packGreedily, type Use } from './packing.ts'
-import { createRoot, grow, settle, type Place } from './place.ts'
+import { createRoot, grow, settle, type Place, type Root } from './place.ts'
 import { ONE, type PeerId, type Ppm } from './report.ts'
 import { confidence, noisyOr } from './trust.ts'
 
@@ -49,22 +49,41 @@ const ROUNDING = 1e-6
  */
 const GREEDY_SEATS = 1000
 
+/** In ppm: more than what rounding down at every place of a tree may take away. */
+const SETTLING = 1000
+
 /** A vote on one of its ways. */
 interface Seat {
   readonly origin: PeerId
   readonly place: Place
-  readonly weight: Ppm
 }
 
 /**
  * One entry per origin: two votes of one origin would count twice. A path on which some trust is zero carries nothing.
  */
 export function flowScore(votes: readonly Vote[]): Ppm {
-  if (votes.every(isDirect)) return noisyOr(votes.map(({ paths }) => paths[0]!.trust))
+  if (votes.every(isDirect)) return scoreOfDirect(votes)
   const root = createRoot()
-  const seats = votes.flatMap((vote) => takeAllSeats(vote, root))
+  const seats = takeSeats(votes, root)
   // In exact integers wherever nothing is to be divided.
-  return hasRepeated(root, new Set()) ? divided(seats) : settle(root)
+  return root.peers.size < root.places ? divided(seats) : settle(root)
+}
+
+/** Whether the score is at least `threshold`, which is often plain before anything is divided at best. */
+export function flowReaches(votes: readonly Vote[], threshold: Ppm): boolean {
+  if (votes.every(isDirect)) return scoreOfDirect(votes) >= threshold
+  const root = createRoot()
+  const seats = takeSeats(votes, root)
+  // As if each place were a peer of its own: no division brings more.
+  const most = settle(root)
+  if (root.peers.size === root.places) return most >= threshold
+  if (most + SETTLING < threshold) return false
+  // Only where the score is the best division, which greed never exceeds.
+  if (seats.length * (votes.length + root.peers.size) <= EXACT_CELLS) {
+    const ordered = seats.toSorted((a, b) => weightAt(b.place) - weightAt(a.place))
+    if (toScore(divideGreedily(ordered), seats) >= threshold) return true
+  }
+  return divided(seats) >= threshold
 }
 
 /** The most common case needs no tree: each friend speaks for itself only. */
@@ -72,34 +91,38 @@ function isDirect({ paths }: Vote): boolean {
   return paths.length === 1 && paths[0]!.hops.length === 0
 }
 
-/** Puts a vote at the end of each of its ways; of two statements about the same way the better one holds. */
-function takeAllSeats({ origin, paths }: Vote, root: Place): Seat[] {
-  const places = new Set<Place>()
-  for (const path of paths) {
-    const weight = confidence(path)
-    if (weight === 0) continue
-    const place = grow(root, path, origin)
-    places.add(place)
-    place.values[0] = Math.max(place.values[0]!, weight)
-  }
-  return Array.from(places, (place) => ({ origin, place, weight: place.values[0]! }))
+function scoreOfDirect(votes: readonly Vote[]): Ppm {
+  return noisyOr(votes.map(({ paths }) => paths[0]!.trust))
 }
 
-/** Whether a peer has more than one place at or below this one. */
-function hasRepeated({ children }: Place, seen: Set<PeerId>): boolean {
-  for (const child of children?.values() ?? []) {
-    if (seen.has(child.peer!)) return true
-    seen.add(child.peer!)
-    if (hasRepeated(child, seen)) return true
+/** Puts each vote at the end of each of its ways; of two statements about the same way the better one holds. */
+function takeSeats(votes: readonly Vote[], root: Root): Seat[] {
+  const seats: Seat[] = []
+  for (const { origin, paths } of votes) {
+    for (const path of paths) {
+      const weight = confidence(path)
+      if (weight === 0) continue
+      const place = grow(root, path, origin)
+      if (weightAt(place) === 0) seats.push({ origin, place })
+      place.values[0] = Math.max(weightAt(place), weight)
+    }
   }
-  return false
+  return seats
+}
+
+/** Of the vote that sits there. */
+function weightAt({ values }: Place): Ppm {
+  return values[0]!
 }
 
 function divided(unordered: readonly Seat[]): Ppm {
   const seats = inCanonicalOrder(unordered)
-  const weight = divideFew(seats) ?? divideMany(seats)
+  return toScore(divideFew(seats) ?? divideMany(seats), seats)
+}
+
+function toScore(weight: number, seats: readonly Seat[]): Ppm {
   const score = Math.floor(-Math.expm1(-weight) * ONE + ROUNDING)
-  return Math.min(score, seats.some((seat) => seat.weight === ONE) ? ONE : ONE - 1)
+  return Math.min(score, seats.some(({ place }) => weightAt(place) === ONE) ? ONE : ONE - 1)
 }
 
 /** The last digits of a floating point sum, and what greed finds, depend on the order: it may not be the input's. */
@@ -110,14 +133,14 @@ function inCanonicalOrder(seats: readonly Seat[]): readonly Seat[] {
     if (way === undefined) ways.set(seat, (way = wayTo(seat.place)))
     return way
   }
-  return seats.toSorted((a, b) => b.weight - a.weight || (wayOf(a) < wayOf(b) ? -1 : 1))
+  return seats.toSorted((a, b) => weightAt(b.place) - weightAt(a.place) || (wayOf(a) < wayOf(b) ? -1 : 1))
 }
 
 /** The best division, or null if there are too many ways. */
 function divideFew(seats: readonly Seat[]): number | null {
   if (seats.length > EXACT_CELLS) return null
   const { things, uses } = usesOf(seats)
-  return things * uses.length <= EXACT_CELLS ? packExactly(things, uses) : null
+  return packExactly(things, uses)
 }
 
 /** A good division of all ways, or of those without one friend. */
@@ -149,8 +172,8 @@ function usesOf(seats: readonly Seat[]): { things: number; uses: readonly Use[] 
     if (index === undefined) of.set(peer, (index = votes.size + peers.size))
     return index
   }
-  const uses = seats.map(({ origin, place: last, weight }): Use => {
-    const gain = logWeight(weight)
+  const uses = seats.map(({ origin, place: last }): Use => {
+    const gain = logWeight(weightAt(last))
     const things = [indexOf(votes, origin)]
     const shares = [1]
     for (let place = last; place.parent !== null; place = place.parent) {

@@ -1,6 +1,6 @@
 /** What this node concludes about one subject from all the evidence that it has, and until when. */
 import type { Evidence, EvidencePath, Vote } from './evidence.ts'
-import { flowScore } from './flow.ts'
+import { flowReaches, flowScore } from './flow.ts'
 import type { ProtectionReason } from './protection.ts'
 import type { PeerId, Ppm } from './report.ts'
 import type { Subject } from './subject.ts'
@@ -109,7 +109,7 @@ export function judge({ subject, evidence, policy, protectedBy, now }: Question)
   const accepted = protectedBy === null && assessment.outcome === 'accepted'
   if (accepted) {
     reason = 'accepted'
-    until = lastsUntil(acting, (left) => assess(left, policy).outcome === 'accepted')
+    until = lastsUntil(acting, (left) => suffices(left, policy))
   } else {
     if (acting !== claims) assessment = assess(claims, policy)
     reason = protectedBy ?? heldBecause(assessment)
@@ -179,6 +179,19 @@ function assess(claims: readonly Claim[], policy: Policy): Assessment {
     }
   }
   return nearest!
+}
+
+/** Whether the assessment would be an acceptance. */
+function suffices(claims: readonly Claim[], policy: Policy): boolean {
+  if (claims.length === 0) return false
+  return thresholdsOf(claims, policy).some((threshold) => {
+    const counting = claims.filter((claim) => claim.threshold <= threshold)
+    if (friendsOf(counting) < policy.quorum) return false
+    // A threshold of zero is no acceptance of nothing.
+    const least = Math.max(threshold, 1)
+    const votes = votesOf(counting)
+    return policy.rule === 'flow' ? flowReaches(votes, least) : sumScore(votes) >= least
+  })
 }
 
 /** Ascending; the policy's alone if there is no evidence. */

@@ -15,64 +15,90 @@ export interface Use {
   readonly shares: readonly number[]
 }
 
-/** Up to so many cells of the tableau (things x uses) the answer is exact. */
+/** Up to so many cells of the tableau (scarce things x uses) the answer is exact. */
 export const EXACT_CELLS = 20_000
 /** Pivots for each thing and use; fewer than one is usual. */
 const PIVOTS = 8
 /** Of shares and gains, which are about one. */
 const TINY = 1e-12
 
-interface Row {
-  left: number
-  readonly cells: Float64Array
+/** `things` is their number. Null if there are too many of them and of uses. */
+export function packExactly(things: number, uses: readonly Use[]): number | null {
+  const { rows, rowOf } = scarceOf(things, uses)
+  if (rows * uses.length > EXACT_CELLS) return null
+  // A row for each scarce thing, the last one for the gains; a column for each use, the last one for what is left.
+  const width = uses.length + 1
+  const goal = rows * width
+  const cells = new Float64Array(goal + width)
+  for (let row = 0; row < rows; row++) cells[row * width + uses.length] = 1
+  for (const [column, use] of uses.entries()) {
+    cells[goal + column] = use.gain
+    for (const [i, thing] of use.things.entries()) {
+      const row = rowOf[thing]!
+      if (row !== FREE) cells[row * width + column] = use.shares[i]!
+    }
+  }
+  for (let pivots = PIVOTS * (things + uses.length); pivots > 0; pivots--) {
+    const column = entering(cells, goal, width)
+    const pivot = column === -1 ? -1 : leaving(cells, goal, width, column)
+    if (pivot === -1) break
+    // The variable of the column changes places with that of the row.
+    const scale = 1 / cells[pivot + column]!
+    cells[pivot + column] = 1
+    for (let i = pivot; i < pivot + width; i++) cells[i]! *= scale
+    for (let row = 0; row <= goal; row += width) if (row !== pivot) eliminate(cells, row, pivot, width, column)
+  }
+  return -cells[goal + width - 1]!
 }
 
-/** `things` is their number. */
-export function packExactly(things: number, uses: readonly Use[]): number {
-  const rows = Array.from({ length: things }, (): Row => ({ left: 1, cells: new Float64Array(uses.length) }))
-  for (const [j, use] of uses.entries())
-    for (const [i, thing] of use.things.entries()) rows[thing]!.cells[j] = use.shares[i]!
-  const gains = Float64Array.from(uses, ({ gain }) => gain)
-  let total = 0
-  for (let pivots = PIVOTS * (things + uses.length); pivots > 0; pivots--) {
-    const column = entering(gains)
-    const row = column === -1 ? null : leaving(rows, column)
-    if (row === null) break
-    // The variable of the column changes places with that of the row.
-    const scale = 1 / row.cells[column]!
-    row.cells[column] = 1
-    row.left *= scale
-    for (let j = 0; j < uses.length; j++) row.cells[j]! *= scale
-    for (const other of rows) if (other !== row) other.left -= eliminate(other.cells, row.cells, column) * row.left
-    total += eliminate(gains, row.cells, column) * row.left
+const FREE = -1
+
+/** A thing that is wanted by one use only, which takes as much of something else, limits nothing: it needs no row. */
+function scarceOf(things: number, uses: readonly Use[]): { rows: number; rowOf: Int32Array } {
+  const wanted = new Int32Array(things)
+  for (const use of uses) for (const thing of use.things) wanted[thing]!++
+  const rowOf = new Int32Array(things).fill(FREE)
+  let rows = 0
+  for (const use of uses) {
+    const most = use.shares.indexOf(Math.max(...use.shares))
+    for (const [i, thing] of use.things.entries()) {
+      if (rowOf[thing] === FREE && (wanted[thing]! > 1 || i === most)) rowOf[thing] = rows++
+    }
   }
-  return total
+  return { rows, rowOf }
 }
 
 /** The column that gains most; -1 if none gains. */
-function entering(gains: Float64Array): number {
+function entering(cells: Float64Array, goal: number, width: number): number {
   let best = -1
-  for (let j = 0; j < gains.length; j++) if (gains[j]! > (best === -1 ? TINY : gains[best]!)) best = j
+  let most = TINY
+  for (let column = 0; column < width - 1; column++) {
+    if (cells[goal + column]! <= most) continue
+    best = column
+    most = cells[goal + column]!
+  }
   return best
 }
 
-/** The row that limits a column first. */
-function leaving(rows: readonly Row[], column: number): Row | null {
-  let first: Row | null = null
-  for (const row of rows) {
-    if (row.cells[column]! <= TINY) continue
-    if (first === null || row.left * first.cells[column]! < first.left * row.cells[column]!) first = row
+/** The start of the row that limits a column first; -1 if none does. */
+function leaving(cells: Float64Array, goal: number, width: number, column: number): number {
+  let first = -1
+  for (let row = 0; row < goal; row += width) {
+    if (cells[row + column]! <= TINY) continue
+    const isBefore =
+      first === -1 ||
+      cells[row + width - 1]! * cells[first + column]! < cells[first + width - 1]! * cells[row + column]!
+    if (isBefore) first = row
   }
   return first
 }
 
-/** Takes the pivot's row away as often as the column holds it; returns how often. */
-function eliminate(cells: Float64Array, pivot: Float64Array, column: number): number {
-  const factor = cells[column]!
-  if (factor === 0) return 0
-  cells[column] = 0
-  for (let j = 0; j < cells.length; j++) cells[j]! -= factor * pivot[j]!
-  return factor
+/** Takes the pivot's row away from another as often as that one holds the column. */
+function eliminate(cells: Float64Array, row: number, pivot: number, width: number, column: number): void {
+  const factor = cells[row + column]!
+  if (factor === 0) return
+  cells[row + column] = 0
+  for (let i = 0; i < width; i++) cells[row + i]! -= factor * cells[pivot + i]!
 }
 
 /** One use after the other as far as it goes. */

@@ -22,28 +22,39 @@ export interface Place {
   children: Map<PeerId, Place> | null
 }
 
-export function createRoot(): Place {
-  return { peer: null, parent: null, slot: 0, cap: ONE, values: [0], value: 0, children: null }
+/** Self, and what grows on it. */
+export interface Root extends Place {
+  /** Those that have a place. */
+  readonly peers: Set<PeerId>
+  /** How many there are; more than peers, if one has several. */
+  places: number
+}
+
+export function createRoot(): Root {
+  const place = { peer: null, parent: null, slot: 0, cap: ONE, values: [0], value: 0, children: null }
+  return { ...place, peers: new Set(), places: 0 }
 }
 
 /** Finds or makes the places of a path; returns the last one, the origin's. */
-export function grow(root: Place, { friend, trust, hops }: Path, origin: PeerId): Place {
+export function grow(root: Root, { friend, trust, hops }: Path, origin: PeerId): Place {
   let product = trust
-  let place = childOf(root, friend, product)
+  let place = childOf(root, root, friend, product)
   for (let i = hops.length - 1; i >= 0; i--) {
     product = multiply(product, hops[i]!.trust)
-    place = childOf(place, i > 0 ? hops[i - 1]!.peer : origin, product)
+    place = childOf(root, place, i > 0 ? hops[i - 1]!.peer : origin, product)
   }
   return place
 }
 
-function childOf(parent: Place, peer: PeerId, product: Ppm): Place {
+function childOf(root: Root, parent: Place, peer: PeerId, product: Ppm): Place {
   parent.children ??= new Map()
   let child = parent.children.get(peer)
   if (child === undefined) {
     const slot = parent.values.push(0) - 1
     child = { peer, parent, slot, cap: product, values: [0], value: 0, children: null }
     parent.children.set(peer, child)
+    root.peers.add(peer)
+    root.places++
   } else if (product > child.cap) {
     child.cap = product
   }

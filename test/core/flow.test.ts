@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import type { Vote } from '../../src/core/evidence.ts'
-import { flowScore } from '../../src/core/flow.ts'
+import { flowReaches, flowScore } from '../../src/core/flow.ts'
 import { ONE, type Ppm } from '../../src/core/report.ts'
 import { noisyOr } from '../../src/core/trust.ts'
 import { dividedScore, FRACTIONS, hasDivided, PPM, treeScore } from './flow-model.ts'
@@ -144,6 +144,21 @@ test('neither the order of votes nor that of paths makes a difference, few or ma
     const pairs = votesOf({ votes, paths }).chain((one) => fc.tuple(fc.constant(one), reordered(one)))
     fc.assert(
       fc.property(pairs, ([one, other]) => assert.equal(flowScore(one), flowScore(other))),
+      { numRuns: runs }
+    )
+  }
+})
+
+test('a threshold is reached exactly up to the score, few votes or many', () => {
+  for (const [votes, paths, runs] of [
+    [4, 3, 200],
+    [8, 6, 60]
+  ] as const) {
+    fc.assert(
+      fc.property(votesOf({ votes, paths }), fc.nat(ONE), (some, threshold) => {
+        const score = flowScore(some)
+        for (const asked of [score, score + 1, threshold]) assert.equal(flowReaches(some, asked), score >= asked)
+      }),
       { numRuns: runs }
     )
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { packExactly, packGreedily, type Use } from '../../src/core/packing.ts'
+import { EXACT_CELLS, packExactly, packGreedily, type Use } from '../../src/core/packing.ts'
 import { bestCorner } from './flow-model.ts'
 
 /** `use(2, [0, 0.5])`: all of it brings 2 and takes half of thing 0. */
@@ -26,7 +26,7 @@ for (const [what, things, uses, exact, greedy] of [
   ['one that brings nothing', 1, [use(0, [0, 1]), use(1, [0, 1])], 1, 0]
 ] as const) {
   test(`packing ${what}`, () => {
-    assert.ok(Math.abs(packExactly(things, uses) - exact) < 1e-12)
+    assert.ok(Math.abs(packExactly(things, uses)! - exact) < 1e-12)
     assert.ok(Math.abs(packGreedily(things, uses) - greedy) < 1e-12)
   })
 }
@@ -41,10 +41,18 @@ test('the exact answer is the best corner, and greed never takes more', () => {
       )
       const rows = [0, 1, 2, 3].map((i) => given.map(([gain, all]) => all[i]! / gain))
       const best = bestCorner(rows, uses.length)
-      const exact = packExactly(4, uses)
+      const exact = packExactly(4, uses)!
       assert.ok(Math.abs(exact - best) < 1e-9, `${exact} is not ${best}`)
       assert.ok(packGreedily(4, uses) <= exact + 1e-9)
     }),
     { numRuns: 200 }
   )
+})
+
+test('as many cells as the limit are packed exactly, and one more use is too many', () => {
+  // Pairs of uses share a thing, so that every thing is scarce.
+  const pairs = (count: number): Use[] => Array.from({ length: count }, (_, i) => use(1, [i >> 1, 1]))
+  const uses = Math.sqrt(2 * EXACT_CELLS)
+  assert.equal(packExactly(uses / 2, pairs(uses)), uses / 2)
+  assert.equal(packExactly(uses / 2 + 1, [...pairs(uses), use(1, [uses / 2, 1])]), null)
 })
