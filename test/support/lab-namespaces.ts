@@ -19,9 +19,16 @@ export interface Namespace {
   inside(argv: readonly string[]): string[]
 }
 
+/** A router for one network behind it, 192.168.`host`.0/24, whose hosts nobody outside can dial (NAT). */
+export interface Router extends Namespace {
+  /** Adds a namespace behind it: 192.168.`host of the router`.`host`, IPv4 only. */
+  plug(name: string, host: number): Promise<Namespace>
+}
+
 export interface Network {
   /** Adds a namespace with one interface on the bridge: 10.78.0.`host`/24 and fd78::`host`/64. */
   plug(name: string, host: number): Promise<Namespace>
+  router(name: string, host: number): Promise<Router>
   /** Drops everything between the two groups of names, silently, as a broken route does. */
   partition(left: readonly string[], right: readonly string[]): Promise<void>
   heal(): Promise<void>
@@ -29,29 +36,74 @@ export interface Network {
   remove(): Promise<void>
 }
 
-export async function createNetwork(): Promise<Network> {
+/** `prefix`: of the IPv4 addresses on the bridge; a lab that needs public ones takes others than the default. */
+export async function createNetwork(prefix = '10.78.0'): Promise<Network> {
   await removeLeftovers()
   labs += 1
-  const prefix = `bm-${process.pid}-${labs}`
-  const bridge = `${prefix}-switch`
+  const lab = `bm-${process.pid}-${labs}`
+  const bridge = `${lab}-switch`
   const names = [bridge]
   await runOk(['ip', 'netns', 'add', bridge])
   await runOk(['ip', '-n', bridge, 'link', 'add', 'br0', 'type', 'bridge', 'forward_delay', '0'])
   await runOk(['ip', '-n', bridge, 'link', 'set', 'br0', 'up'])
+  async function add(name: string): Promise<string> {
+    const netns = `${lab}-${name}`
+    names.push(netns)
+    await runOk(['ip', 'netns', 'add', netns])
+    await runOk(['ip', '-n', netns, 'link', 'set', 'lo', 'up'])
+    return netns
+  }
+
+  async function plug(name: string, host: number): Promise<Namespace> {
+    const netns = await add(name)
+    const addresses = { ipv4: `${prefix}.${host}`, ipv6: `fd78::${host}` }
+    const port = ['type', 'veth', 'peer', 'name', name, 'netns', bridge]
+    await runOk(['ip', 'link', 'add', 'eth0', 'netns', netns, ...port])
+    await runOk(['ip', '-n', bridge, 'link', 'set', 'dev', name, 'master', 'br0', 'up'])
+    await runOk(['ip', '-n', netns, 'addr', 'add', `${addresses.ipv4}/24`, 'dev', 'eth0'])
+    await runOk(['ip', '-n', netns, 'addr', 'add', `${addresses.ipv6}/64`, 'dev', 'eth0', 'nodad'])
+    await runOk(['ip', '-n', netns, 'link', 'set', 'eth0', 'up'])
+    return { addresses, inside: (argv) => ['ip', 'netns', 'exec', netns, ...argv] }
+  }
+
   return {
-    async plug(name, host) {
-      const netns = `${prefix}-${name}`
-      const addresses = { ipv4: `10.78.0.${host}`, ipv6: `fd78::${host}` }
-      names.push(netns)
-      await runOk(['ip', 'netns', 'add', netns])
-      const port = ['type', 'veth', 'peer', 'name', name, 'netns', bridge]
-      await runOk(['ip', 'link', 'add', 'eth0', 'netns', netns, ...port])
-      await runOk(['ip', '-n', bridge, 'link', 'set', 'dev', name, 'master', 'br0', 'up'])
-      await runOk(['ip', '-n', netns, 'addr', 'add', `${addresses.ipv4}/24`, 'dev', 'eth0'])
-      await runOk(['ip', '-n', netns, 'addr', 'add', `${addresses.ipv6}/64`, 'dev', 'eth0', 'nodad'])
-      await runOk(['ip', '-n', netns, 'link', 'set', 'lo', 'up'])
-      await runOk(['ip', '-n', netns, 'link', 'set', 'eth0', 'up'])
-      return { addresses, inside: (argv) => ['ip', 'netns', 'exec', netns, ...argv] }
+    plug,
+    async router(name, host) {
+      const router = await plug(name, host)
+      const lan = `192.168.${host}`
+      const netns = `${lab}-${name}`
+      await runOk(['ip', '-n', netns, 'link', 'add', 'lan0', 'type', 'bridge', 'forward_delay', '0'])
+      await runOk(['ip', '-n', netns, 'addr', 'add', `${lan}.1/24`, 'dev', 'lan0'])
+      await runOk(['ip', '-n', netns, 'link', 'set', 'lan0', 'up'])
+      await runOk(router.inside(['sysctl', '-qw', 'net.ipv4.ip_forward=1']))
+      await runOk(router.inside(['nft', NAT]))
+      return {
+        ...router,
+        async plug(inner, number) {
+          const behind = await add(inner)
+          const ipv4 = `${lan}.${number}`
+          await runOk([
+            'ip',
+            'link',
+            'add',
+            'eth0',
+            'netns',
+            behind,
+            'type',
+            'veth',
+            'peer',
+            'name',
+            inner,
+            'netns',
+            netns
+          ])
+          await runOk(['ip', '-n', netns, 'link', 'set', 'dev', inner, 'master', 'lan0', 'up'])
+          await runOk(['ip', '-n', behind, 'addr', 'add', `${ipv4}/24`, 'dev', 'eth0'])
+          await runOk(['ip', '-n', behind, 'link', 'set', 'eth0', 'up'])
+          await runOk(['ip', '-n', behind, 'route', 'add', 'default', 'via', `${lan}.1`])
+          return { addresses: { ipv4, ipv6: '::1' }, inside: (argv) => ['ip', 'netns', 'exec', behind, ...argv] }
+        }
+      }
     },
     async partition(left, right) {
       const nft = (...words: string[]) => runOk(['ip', 'netns', 'exec', bridge, 'nft', ...words])
@@ -75,6 +127,23 @@ export async function createNetwork(): Promise<Network> {
     }
   }
 }
+
+/** As a router at home: out with its own address, and in only what was asked for. The empty chains are miniupnpd's. */
+const NAT = `
+table inet filter {
+  chain miniupnpd { }
+  chain prerouting_miniupnpd { }
+  chain postrouting_miniupnpd { }
+  chain forward {
+    type filter hook forward priority filter;
+    ct state established,related accept
+    iifname "eth0" jump miniupnpd
+    iifname "eth0" drop
+  }
+  chain prerouting { type nat hook prerouting priority dstnat; jump prerouting_miniupnpd; }
+  chain postrouting { type nat hook postrouting priority srcnat; jump postrouting_miniupnpd; oifname "eth0" masquerade; }
+}
+`
 
 function setOf(names: readonly string[]): string {
   return `{ ${names.join(', ')} }`
