@@ -80,7 +80,7 @@ export function createOurs({ ledger, ingest, self, network, signingKey, now, fai
   async function issue(claims: readonly Claim[], source: OwnSource): Promise<Said> {
     let issuedAt: number
     try {
-      issuedAt = ledger.nextIssuedAt(now())
+      issuedAt = ledger.issueClock.next(now())
     } catch (error) {
       failed(error)
       return NOT_SAID

@@ -43,7 +43,7 @@ export function createOwnUpkeep({ ledger, ours, review, maxBanTime, now }: OwnUp
   }
 
   return async (): Promise<void> => {
-    while (ledger.spokeInFuture(now() + bounds.aheadMs)) {
+    while (ledger.issueClock.wasAhead(now() + bounds.aheadMs)) {
       unsaid = true
       if (!(await review(ledger.forgetOwnAfter(now() + bounds.aheadMs, now(), bounds.batch)))) return
     }

@@ -51,7 +51,7 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
       if (!(await ingest.review(due)) || due.length < PAGE) break
     }
     while (!stopped && ledger.expire(Math.floor(now() / 1000), PAGE) === PAGE) await turn()
-    if (ticks % NAMES_TICKS === 0 || ledger.hasManyNewNames(NAMES)) ledger.collectNames(NAMES)
+    if (ticks % NAMES_TICKS === 0 || ledger.names.hasManyNew(NAMES)) ledger.names.collect(NAMES)
     ticks++
     const resolve = ticks % options.allowlistRefreshSeconds() === 0
     await reviewing.touched(resolve ? await protections.resolve() : protections.refresh())

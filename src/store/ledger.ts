@@ -9,7 +9,8 @@ import { supersedes, type Issue } from '../core/acceptance.ts'
 import type { Claim, PeerId, Ppm, Report, ReportId } from '../core/report.ts'
 import type { Subject } from '../core/subject.ts'
 import { transaction, type Database } from './database.ts'
-import { createInterned } from './interned.ts'
+import { createIssueClock } from './issue-clock.ts'
+import { createNames } from './names.ts'
 import { createOwnClaims } from './own-claims.ts'
 import { createPaths, type StoredPath } from './paths.ts'
 import { createQuota, type Brought } from './quota.ts'
@@ -65,8 +66,9 @@ interface Removed extends Held {
 export type Ledger = ReturnType<typeof createLedger>
 
 export function createLedger(db: Database) {
-  const peers = createInterned(db, 'peers')
-  const jails = createInterned(db, 'jails')
+  const names = createNames(db)
+  const issueClock = createIssueClock(db)
+  const { peers, jails } = names
   const paths = createPaths(db, peers)
   const ownClaims = createOwnClaims(db)
   const quota = createQuota(db)
@@ -81,16 +83,13 @@ export function createLedger(db: Database) {
   )
   const selectEnvelope = db.prepare('SELECT bytes, signature FROM reports WHERE id = ?')
   const updateLive = db.prepare(
-    'UPDATE reports SET live = live - 1 WHERE id = ? RETURNING live, brought_by AS broughtBy'
+    'UPDATE reports SET live = live - ?2 WHERE id = ?1 RETURNING live, brought_by AS broughtBy'
   )
   const deleteReport = db.prepare(
     'DELETE FROM reports WHERE id = ? RETURNING live, brought_by AS broughtBy, length(bytes) AS bytes'
   )
   const selectExpired = db.prepare('SELECT id FROM reports WHERE expires_at <= ? LIMIT ?')
   const selectOwnAfter = db.prepare('SELECT id FROM reports WHERE issued_at > ? AND brought_by IS NULL LIMIT ?')
-  const selectOthersAfter = db.prepare('SELECT 1 FROM reports WHERE issued_at > ? AND brought_by IS NOT NULL LIMIT 1')
-  const selectIssuedAt = db.prepare("SELECT value FROM meta WHERE key = 'issued_at'")
-  const resetIssuedAt = db.prepare("UPDATE meta SET value = ? WHERE key = 'issued_at'")
   const countReports = db.prepare('SELECT count(*) AS n FROM reports')
 
   const selectRegister = db.prepare(
@@ -109,22 +108,17 @@ export function createLedger(db: Database) {
      WHERE claims.subject = ? AND claims.ban = 1 AND claims.until > ?`
   )
   const selectSubjects = db.prepare('SELECT DISTINCT subject FROM claims WHERE report = ?')
-  const selectOrigins = db.prepare('SELECT DISTINCT origin FROM reports')
-  const selectJails = db.prepare('SELECT DISTINCT jail FROM claims')
   const deleteClaims = db.prepare('DELETE FROM claims WHERE report = ?')
   const countClaims = db.prepare('SELECT count(*) AS n FROM claims')
   const nextSubjects = db.prepare('SELECT DISTINCT subject FROM claims WHERE subject > ? ORDER BY subject LIMIT ?')
 
-  const issue = db.prepare(
-    `INSERT INTO meta (key, value) VALUES ('issued_at', ?)
-     ON CONFLICT DO UPDATE SET value = max(excluded.value, value + 1) RETURNING value`
-  )
-
-  /** A report has lost a register; with the last of them it goes. */
-  function release(row: number): void {
-    const { live, broughtBy } = updateLive.get(row) as unknown as Held
-    quota.add(broughtBy, -1, 0)
-    if (live === 0) remove(row)
+  /** Reports have lost so many registers; with the last of them a report goes. */
+  function release(lost: ReadonlyMap<number, number>): void {
+    for (const [row, registers] of lost) {
+      const { live, broughtBy } = updateLive.get(row, registers) as unknown as Held
+      quota.add(broughtBy, -registers, 0)
+      if (live === 0) remove(row)
+    }
   }
 
   function remove(row: number): void {
@@ -183,18 +177,27 @@ export function createLedger(db: Database) {
       const inserted = insertReport.get(digest, origin, issuedAt, bytes, signature, expiresAt, by, live)
       const { id: row } = inserted as { id: ReportRow }
       quota.add(by, live, bytes.length)
+      // Each is written once: its row holds all its bytes.
+      const lost = new Map<number, number>()
       for (const { claim, jail, previous } of winners) {
         const ban = claim.kind === 'ban' ? 1 : 0
         const { subject, until, failures } = claim
         upsertClaim.run(subject, origin, jail, ban, until, failures, row, OWN_CODES[own ?? 'mesh'])
-        if (previous !== null) release(previous)
+        if (previous !== null) lost.set(previous, (lost.get(previous) ?? 0) + 1)
         if (own !== null) ownClaims.put(claim, own)
       }
+      release(lost)
       return { row, subjects: [...new Set(winners.map(({ claim }) => claim.subject))] }
     },
 
     paths,
     ownClaims,
+    issueClock,
+    names: {
+      counts: names.counts,
+      hasManyNew: names.hasManyNew,
+      collect: (limit: number) => names.collect(limit, paths.peersUsed)
+    },
     /** Live claims that came in by a friend first. */
     claimsBroughtBy: (friend: PeerId) => quota.of(peers.id(friend)).claims,
     /** These claims, and the bytes of their reports. */
@@ -242,11 +245,6 @@ export function createLedger(db: Database) {
       }))
     },
 
-    /** The `issuedAt` (ms) of the next own report: now, but always later than the one before, over restarts too. */
-    nextIssuedAt(now: number): number {
-      return (issue.get(now) as { value: number }).value
-    },
-
     /** Up to `limit` subjects with claims, in order, after the given one (empty text: from the first). */
     subjectsAfter(subject: Subject | '', limit: number): Subject[] {
       return (nextSubjects.all(subject, limit) as { subject: Subject }[]).map((row) => row.subject)
@@ -260,15 +258,6 @@ export function createLedger(db: Database) {
     },
 
     /**
-     * Whether our own last word is from after `latest` (Unix ms) and nobody else's is: our clock was ahead. (If others have
-     * spoken then, it is behind now.)
-     */
-    spokeInFuture(latest: number): boolean {
-      const { value: lastIssuedAt = 0 } = (selectIssuedAt.get() ?? {}) as { value?: number }
-      return lastIssuedAt > latest && selectOthersAfter.get(latest) === undefined
-    },
-
-    /**
      * Takes back up to `limit` of our reports that were issued after `latest` (Unix ms): nobody takes them, and all that we
      * say after them would have to be later still. The next ones begin again from `now`. Returns their subjects.
      */
@@ -277,7 +266,7 @@ export function createLedger(db: Database) {
       return transaction(db, () => {
         const subjects = new Set(rows.flatMap(({ id }) => subjectsOf(id)))
         for (const { id } of rows) removeWhole(id)
-        if (rows.length < limit) resetIssuedAt.run(now)
+        if (rows.length < limit) issueClock.reset(now)
         return [...subjects]
       })
     },
@@ -289,32 +278,9 @@ export function createLedger(db: Database) {
       }
     },
 
-    /**
-     * Forgets the peers and jails that nothing refers to any more, if there are more than `limit` names: anybody may have
-     * invented them. Reads every path; for once in a while.
-     */
-    collectNames(limit: number): void {
-      if (peers.count() + jails.count() <= limit) return
-      transaction(db, () => {
-        const used = new Set((selectOrigins.all() as { origin: number }[]).map(({ origin }) => origin))
-        paths.peersUsed(used)
-        peers.keep(used)
-        jails.keep(new Set((selectJails.all() as { jail: number }[]).map(({ jail }) => jail)))
-      })
-    },
-
-    /** Whether so many names came since the last collection that one pays: as many as were left then, or `least`. */
-    hasManyNewNames(least: number): boolean {
-      const [peerGrowth, jailGrowth] = [peers.growth(), jails.growth()]
-      return peerGrowth.added + jailGrowth.added > Math.max(least, peerGrowth.kept + jailGrowth.kept)
-    },
-
-    nameCounts: () => ({ peers: peers.count(), jails: jails.count() }),
-
     /** To be called after a rollback. */
     forgetCaches(): void {
-      peers.clear()
-      jails.clear()
+      names.clear()
       quota.reload()
     }
   }

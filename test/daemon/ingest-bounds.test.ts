@@ -192,10 +192,10 @@ test('names that a friend invents, hop by hop, are forgotten when there are many
       bob.id
     )
   }
-  assert.ok(node.ledger.nameCounts().peers > 240)
-  assert.equal(node.ledger.hasManyNewNames(300), false)
-  assert.equal(node.ledger.hasManyNewNames(200), true)
-  node.ledger.collectNames(0)
-  assert.equal(node.ledger.nameCounts().peers, 6)
-  assert.equal(node.ledger.hasManyNewNames(0), false)
+  assert.ok(node.ledger.names.counts().peers > 240)
+  assert.equal(node.ledger.names.hasManyNew(300), false)
+  assert.equal(node.ledger.names.hasManyNew(200), true)
+  node.ledger.names.collect(0)
+  assert.equal(node.ledger.names.counts().peers, 6)
+  assert.equal(node.ledger.names.hasManyNew(0), false)
 })

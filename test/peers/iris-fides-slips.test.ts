@@ -72,7 +72,7 @@ test('bug 24: what is remembered is bounded, whoever fills it', async () => {
     await node.ingest(seal(createPeer(), { issuedAt: NOW, claims: one }), bob.id)
   }
   assert.deepEqual(
-    [node.ledger.counts(), node.ledger.nameCounts()],
+    [node.ledger.counts(), node.ledger.names.counts()],
     [
       { reports: 10, claims: 10 },
       { peers: 1, jails: 1 }

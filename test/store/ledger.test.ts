@@ -138,17 +138,17 @@ test('names that nothing refers to are forgotten when there are many, and those 
   }
   ledger.expire(2000, 100)
   const before = ledger.bans(ONE_HOST, 0)
-  ledger.collectNames(44)
-  assert.deepEqual(ledger.nameCounts(), { peers: 23, jails: 21 })
-  ledger.collectNames(43)
-  assert.deepEqual(ledger.nameCounts(), { peers: 3, jails: 1 })
+  ledger.names.collect(44)
+  assert.deepEqual(ledger.names.counts(), { peers: 23, jails: 21 })
+  ledger.names.collect(43)
+  assert.deepEqual(ledger.names.counts(), { peers: 3, jails: 1 })
   assert.deepEqual(ledger.bans(ONE_HOST, 0), before)
 })
 
 test('issuedAt follows the clock but never repeats or goes back', () => {
   const ledger = open()
   assert.deepEqual(
-    [100, 100, 50, 102, 500].map((now) => ledger.nextIssuedAt(now)),
+    [100, 100, 50, 102, 500].map((now) => ledger.issueClock.next(now)),
     [100, 101, 102, 103, 500]
   )
 })
