@@ -1,8 +1,6 @@
 /** When our own reports were issued (Unix ms): each later than the one before, over restarts and clocks that jump. */
 import type { Database } from './database.ts'
 
-export type IssueClock = ReturnType<typeof createIssueClock>
-
 export function createIssueClock(db: Database) {
   const issue = db.prepare(
     `INSERT INTO meta (key, value) VALUES ('issued_at', ?)

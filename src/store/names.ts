@@ -2,8 +2,6 @@
 import { transaction, type Database } from './database.ts'
 import { createInterned } from './interned.ts'
 
-export type Names = ReturnType<typeof createNames>
-
 export function createNames(db: Database) {
   const peers = createInterned(db, 'peers')
   const jails = createInterned(db, 'jails')
