@@ -54,7 +54,8 @@ export function createVerdicts(db: Database) {
   const remove = db.prepare('DELETE FROM verdicts WHERE subject = ?')
   const selectDue = db.prepare('SELECT subject FROM verdicts WHERE review_at <= ? ORDER BY review_at LIMIT ?')
   const selectAfter = db.prepare(`SELECT ${COLUMNS} FROM verdicts WHERE subject > ? ORDER BY subject LIMIT ?`)
-  const countBy = db.prepare('SELECT accepted, count(*) AS n FROM verdicts GROUP BY accepted')
+  const countAll = db.prepare('SELECT count(*) AS n FROM verdicts')
+  const countHeld = db.prepare('SELECT count(*) AS n FROM verdicts WHERE accepted = 0')
   const insertVeto = db.prepare('INSERT OR IGNORE INTO vetoes (subject, since) VALUES (?, ?)')
   const removeVeto = db.prepare('DELETE FROM vetoes WHERE subject = ?')
   const selectVetoes = db.prepare('SELECT subject FROM vetoes ORDER BY subject')
@@ -110,9 +111,8 @@ export function createVerdicts(db: Database) {
       for (const verdict of all()) if (verdict.handOff) yield verdict
     },
     counts(): { readonly accepted: number; readonly held: number } {
-      const rows = countBy.all() as { accepted: number; n: number }[]
-      const of = (flag: number): number => rows.find((row) => row.accepted === flag)?.n ?? 0
-      return { accepted: of(1), held: of(0) }
+      const [all, held] = [countAll, countHeld].map((count) => (count.get() as { n: number }).n) as [number, number]
+      return { accepted: all - held, held }
     },
     vetoes(): Subject[] {
       return (selectVetoes.all() as { subject: Subject }[]).map((row) => row.subject)
