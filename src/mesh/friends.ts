@@ -24,6 +24,8 @@ export interface FriendsOptions {
   readonly delayMs: (attempt: number) => number
   /** How far gossip has got with a connected friend; `closed` is what a friend makes of it who has not added us. */
   readonly linkState: (friend: PeerId) => 'ready' | 'open' | 'closed' | 'none'
+  /** Asks the other side who it is and where; the answer is a `peer:identify` event. */
+  readonly identify: (connection: Connection) => Promise<unknown>
   /** Addresses at which the friend may be reached through others. */
   readonly relays: (friend: PeerId) => Promise<readonly Multiaddr[]>
 }
@@ -82,10 +84,16 @@ export function createFriends(options: FriendsOptions): Friends {
       while (await reach(friend)) {
         await pause(friend, isDirect(friend) ? null : limits.directRetryMs)
         if (friend.end.signal.aborted || !isConnected(friend)) break
-        if (!isDirect(friend)) await dial(friend, direct(addresses.of(friend.id)), new Set(), true)
+        if (!isDirect(friend)) await goDirect(friend)
       }
       if (!isConnected(friend) && !friend.again) await pause(friend, options.delayMs(friend.attempt++))
     }
+  }
+
+  /** A router may have opened a port for it meanwhile: so first it is asked where it can be reached now. */
+  async function goDirect(friend: Friend): Promise<void> {
+    for (const connection of open(friend)) await options.identify(connection).catch(() => {})
+    await dial(friend, direct(addresses.of(friend.id)), new Set(), true)
   }
 
   /** Until the time is over (null: while it is connected), the friend connects or disconnects, or is removed. */

@@ -55,7 +55,7 @@ export const MESH_LIMITS = {
   /** One reservation with a relay. */
   reservationTimeoutMs: 5000,
   /** A friend that is connected through a relay only is dialled directly so often. */
-  directRetryMs: 5 * 60_000,
+  directRetryMs: 60_000,
   /** A friend found in the local network is dialled at most so often because of that. */
   hintIntervalMs: 10_000,
 

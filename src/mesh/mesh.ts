@@ -180,6 +180,7 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
   })
   const friends = createFriends({
     libp2p,
+    identify: node.identify,
     relays: (friend) => (relay ? relays.ways(friend) : Promise.resolve([])),
     dht: node.dht,
     addresses,

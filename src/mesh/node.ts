@@ -13,9 +13,10 @@ import {
   type CircuitRelayTransportComponents
 } from '@libp2p/circuit-relay-v2'
 import { dcutr, type DCUtRServiceComponents } from '@libp2p/dcutr'
-import { identify } from '@libp2p/identify'
+import { identify, type Identify } from '@libp2p/identify'
 import type {
   ComponentLogger,
+  Connection,
   Libp2p,
   Metrics,
   PeerId as Libp2pPeerId,
@@ -88,6 +89,8 @@ export interface MeshNode {
   readonly openStream: (friend: PeerId, protocol: string, options?: { signal?: AbortSignal }) => Promise<Stream>
   /** Closes all connections with a peer at once and tells gossip and sync that it is gone. */
   cutOff(peer: Libp2pPeerId): void
+  /** Asks a peer anew who it is and where; the answer is a `peer:identify` event. */
+  readonly identify: (connection: Connection) => Promise<unknown>
   /** See relays.ts. */
   readonly reserved: (relay: PeerId) => boolean
   readonly reserve: (relay: PeerId) => Promise<void>
@@ -216,7 +219,7 @@ export async function createMeshNode(options: NodeOptions): Promise<MeshNode> {
       }
     }
   })
-  const services = libp2p.services as { dht?: KadDHT }
+  const services = libp2p.services as { dht?: KadDHT; identify: Identify }
   confirmOwnAddresses()
 
   /**
@@ -245,6 +248,7 @@ export async function createMeshNode(options: NodeOptions): Promise<MeshNode> {
       const signal = opts?.signal ?? AbortSignal.timeout(limits.streamTimeoutMs)
       return connection.newStream(protocol, { signal, runOnLimitedConnection: true })
     },
+    identify: (connection) => services.identify.identify(connection),
     cutOff(peer) {
       friends!.forget(peer)
       for (const connection of libp2p.getConnections(peer)) connection.abort(new Error('cut off'))

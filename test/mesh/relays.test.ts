@@ -6,8 +6,9 @@ import { identify } from '@libp2p/identify'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
-import { multiaddr } from '@multiformats/multiaddr'
+import { multiaddr, type Multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
+import type { MeshLimits } from '../../src/mesh/limits.ts'
 import type { MeshOptions } from '../../src/mesh/mesh.ts'
 import { until } from '../support/until.ts'
 import { arrives, bytes, identity, LOOPBACK, ready, start, view, type Identity, type Node } from './nodes.ts'
@@ -18,14 +19,15 @@ const SOON = { relayCheckMs: 50 }
 async function through(
   t: TestContext,
   relayOptions: Partial<MeshOptions> = {},
-  dht = false
+  dht = false,
+  limits: Partial<MeshLimits> = SOON
 ): Promise<{ a: Node; b: Node; relay: Node; ids: Identity[] }> {
   const [one, two, three] = [await identity(), await identity(), await identity()]
   const friends = [one, two].map(({ id }) => ({ id, addresses: [] }))
   const relay = await start(t, { dht, friends, ...relayOptions }, three)
   const at = { id: three.id, addresses: relay.mesh.addresses() }
-  const a = await start(t, { dht, listen: [], limits: SOON, friends: [at, { id: two.id, addresses: [] }] }, one)
-  const b = await start(t, { dht, listen: [], limits: SOON, friends: [at, { id: one.id, addresses: [] }] }, two)
+  const a = await start(t, { dht, listen: [], limits, friends: [at, { id: two.id, addresses: [] }] }, one)
+  const b = await start(t, { dht, listen: [], limits, friends: [at, { id: one.id, addresses: [] }] }, two)
   return { a, b, relay, ids: [one, two, three] }
 }
 
@@ -154,6 +156,19 @@ test('a friend who can be dialled after all is connected directly, and the relay
   )
   await ready(a, b)
 })
+
+test('a friend whose router opens a port later is asked for its new address, and dialled', async (t) => {
+  const { a, b } = await through(t, {}, false, { ...SOON, directRetryMs: 100 })
+  await ready(a, b)
+  const { transportManager } = (a.mesh.libp2p as unknown as { components: Components }).components
+  await transportManager.listen([multiaddr(LOOPBACK)])
+  await until(() => !view(b, a.id).addresses.some((way) => way.includes('p2p-circuit')), 'the direct connection')
+  await ready(a, b)
+})
+
+interface Components {
+  readonly transportManager: { listen(addresses: readonly Multiaddr[]): Promise<void> }
+}
 
 /** libp2p with a relay client, and nobody's friend. */
 async function outsider(t: TestContext) {
