@@ -52,6 +52,8 @@ export interface Status {
   readonly claims: number
   readonly verdicts: { readonly accepted: number; readonly held: number }
   readonly handoff: HandoffViews
+  /** By jail of fail2ban's that is filled, and `nftables`. Empty: not measured, for one the daemon may not read the firewall. */
+  readonly enforcement: readonly EnforcementView[]
   /** Bans of the mesh that were flushed, and are not handed over before a `resume` or a new verdict. */
   readonly flushed: number
   /** Somebody out there bans an address of this node or of a friend. The newest ones. */
@@ -125,6 +127,13 @@ export interface HandoffView {
   /** Changes that are not handed over yet. */
   readonly pending: number
   readonly lastError: string | null
+}
+
+/** Listed is not blocked: what the firewall said a few minutes ago (`limits.enforcementCheckSeconds`) at most. */
+export interface EnforcementView {
+  readonly jail: string
+  readonly listed: number
+  readonly enforced: number
 }
 
 export interface FriendView {

@@ -10,6 +10,7 @@ import { auditPath } from './audit-path.ts'
 import { createAudit } from './audit.ts'
 import type { Config } from './config.ts'
 import type { Friends } from './friends.ts'
+import { schedule } from './handoffs.ts'
 import type { Judging } from './judging.ts'
 import { createLive } from './live.ts'
 import type { Views } from './views.ts'
@@ -38,6 +39,8 @@ export interface Chronicle {
   watched(outbox: Outbox): Outbox
   alerts(): Alert[]
   subscribe(happened: (events: readonly LiveEvent[]) => void): () => void
+  /** Before the ledger is closed. */
+  stop(): void
 }
 
 export function createChronicle(options: ChronicleOptions): Chronicle {
@@ -48,6 +51,7 @@ export function createChronicle(options: ChronicleOptions): Chronicle {
     path: () => auditPath(options.config()),
     why: (subject) => options.views().why(subject),
     now,
+    schedule,
     failed: (error) => options.report("the audit log can't be written", { error })
   })
   let alarmed: Subject[] = []
@@ -103,7 +107,8 @@ export function createChronicle(options: ChronicleOptions): Chronicle {
       }
     }),
     alerts: alerts.view,
-    subscribe: live.subscribe
+    subscribe: live.subscribe,
+    stop: audit.stop
   }
 }
 

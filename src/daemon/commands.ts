@@ -158,6 +158,7 @@ export function createCommands(options: CommandOptions): Commands {
     async forgetVeto(subject) {
       verdicts.forgetVeto(subject)
       await vetoesChanged()
+      told('forget-veto', { subject })
       return { ok: true, value: { subject, reportId: null, vetoed: false } }
     }
   }

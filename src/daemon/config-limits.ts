@@ -38,7 +38,8 @@ export const LIMITS = {
   breakerForgiven: row(5000, 'offences', 'a minute, of one friend: junk, and more than its rate; beyond, it is paused'),
   breakerSeconds: row(60, 's', 'of the first such pause; each further one is twice as long, up to an hour', 1, 3600),
   relayFloorPercent: row(5, '%', 'confidence below which a report is not passed on', 0, 100),
-  allowlistRefreshSeconds: row(300, 's', "between two look-ups of the allowlist's host names", 1, 86_400)
+  allowlistRefreshSeconds: row(300, 's', "between two look-ups of the allowlist's host names", 1, 86_400),
+  enforcementCheckSeconds: row(300, 's', 'between two looks whether the firewall blocks what is listed', 1, 86_400)
 } as const
 
 export type LimitName = keyof typeof LIMITS

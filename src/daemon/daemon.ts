@@ -2,8 +2,7 @@
  * The composition root: opens what the daemon needs, joins the edges by handing each the functions it asks for, and
  * keeps the order of life: ledger, judgement, mesh, hand-off, control; and back.
  */
-import { mkdirSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { createControlServer } from '../control/server.ts'
 import { delayMs } from '../core/backoff.ts'
@@ -13,8 +12,6 @@ import { ok, refuse, type Result } from '../core/result.ts'
 import type { Subject } from '../core/subject.ts'
 import { createMesh, type Mesh } from '../mesh/mesh.ts'
 import { createSync } from '../mesh/sync.ts'
-import { routerMayHelp } from '../mesh/upnp.ts'
-import { openDatabase, type OpenRefusal } from '../store/database.ts'
 import { disownOthers } from '../store/disown.ts'
 import { SqliteDatastore } from '../store/datastore.ts'
 import { createFlushes } from '../store/flushes.ts'
@@ -23,27 +20,30 @@ import { createHolds } from '../store/holds.ts'
 import { createLedger } from '../store/ledger.ts'
 import { createOutbox } from '../store/outbox.ts'
 import { createVerdicts } from '../store/verdicts.ts'
-import { addressesIn, interfaceAddresses } from './addresses.ts'
+import { addressesIn } from './addresses.ts'
 import { createAdmission } from './admission.ts'
 import { createChronicle } from './chronicle.ts'
 import { createCommands } from './commands.ts'
 import type { Config } from './config.ts'
 import { createCounters } from './counters.ts'
 import { createFriends } from './friends.ts'
-import { createHandoffs, meshJails } from './handoffs.ts'
+import { createHandoffs, meshJails, schedule } from './handoffs.ts'
 import { createHookIntake } from './hook-intake.ts'
 import type { Identity } from './identity.ts'
 import { createIngest } from './ingest.ts'
 import { createJudging } from './judging.ts'
-import { loadNetworkKey } from './network-key.ts'
+import { meshConfig } from './mesh-config.ts'
 import { createOffers } from './offers.ts'
 import { createOwnUpkeep } from './own-upkeep.ts'
 import { createOurs } from './ours.ts'
 import { gossipVerdict } from './outcome.ts'
+import { openPremises, type PremisesRefusal } from './premises.ts'
+import { createProof } from './proof.ts'
 import { createProtections } from './protections.ts'
 import { createRotations, rotationProtocol } from './rotation.ts'
 import { createReload, type ConfigSource } from './reload.ts'
 import { createReviewing } from './reviewing.ts'
+import { createSettings } from './settings.ts'
 import { createSyncing } from './syncing.ts'
 import { createTimeOuts } from './time-outs.ts'
 import { createUpkeep } from './upkeep.ts'
@@ -64,13 +64,7 @@ export interface DaemonOptions {
   random(): number
 }
 
-export type StartRefusal =
-  | OpenRefusal
-  | 'network-key'
-  | 'data-dir'
-  | 'already-running'
-  | 'control-socket'
-  | 'cannot-listen'
+export type StartRefusal = PremisesRefusal | 'already-running' | 'control-socket' | 'cannot-listen'
 
 export interface Daemon {
   /** Multiaddrs. */
@@ -102,17 +96,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
     web.ledgerFailed()
   }
 
-  const networkKey = loadNetworkKey(config.networkKey)
-  if (!networkKey.ok) return refuse('network-key')
-  try {
-    mkdirSync(config.dataDir, { recursive: true, mode: 0o750 })
-    mkdirSync(dirname(config.control), { recursive: true, mode: 0o750 })
-  } catch {
-    return refuse('data-dir')
-  }
-  const opened = openDatabase(join(config.dataDir, 'ledger.db'))
-  if (!opened.ok) return opened
-  const db = opened.value
+  const premises = openPremises(config)
+  if (!premises.ok) return premises
+  const { db, networkKey } = premises.value
   const disowned = disownOthers(db, self)
   const ledger = createLedger(db)
   const verdicts = createVerdicts(db)
@@ -125,8 +111,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
     config: () => config,
     views: () => views,
     commands: () => commands,
+    settings: () => settings,
     link,
     handoffs: () => handoffs.view(),
+    enforcement: () => proof.view(),
     syncing: () => syncing.view(),
     ingestQueue: () => ingest.waiting(),
     dhtPeers: async () => (await mesh?.dhtPeers()) ?? 0,
@@ -164,6 +152,12 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
       logger.warn({ hosts }, 'allowlisted host names do not resolve; their last addresses stay allowed')
   })
   const handoffs = createHandoffs({ outbox, verdicts, logger, now, config: () => config, veto })
+  const proof = createProof({
+    read: () => handoffs.enforcement(),
+    everySeconds: () => config.limits.enforcementCheckSeconds,
+    logger,
+    schedule
+  })
   const judging = createJudging({
     ledger,
     verdicts,
@@ -285,19 +279,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
 
   mesh = await createMesh({
     ...(config.web !== null && { metrics: web.libp2p }),
-    privateKey: identity.libp2pKey,
-    network: config.network,
-    listen: config.listen,
-    announce: config.announce,
-    bootstrap: config.discovery.bootstrap,
-    dht: config.discovery.dht,
-    mdns: config.discovery.mdns,
-    relay: config.nat.relay,
-    upnp: config.nat.upnp && routerMayHelp(config.listen, interfaceAddresses()),
-    ...(networkKey.value !== null && { networkKey: networkKey.value }),
-    friends: config.friends,
+    ...meshConfig(config, identity, networkKey),
     datastore,
-    limits: { maxConnections: config.limits.maxConnections, maxPendingHandshakes: config.limits.maxPendingHandshakes },
     version,
     now,
     delayMs: (attempt) => delayMs(attempt, options.random()),
@@ -346,6 +329,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
     listening: () => running.addresses(),
     dht: async () => ({ peers: await running.dhtPeers(), protocol: running.dhtProtocol }),
     handoff: () => handoffs.view(),
+    enforcement: () => proof.view(),
     sync: () => syncing.view(),
     knocks: () => running.knocks(),
     reachability: () => running.reachability(),
@@ -395,6 +379,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
     },
     warn: (message) => report(message)
   })
+  const settings = createSettings({ file: options.source.file, reload: reload.run, told: chronicle.command })
   chronicle.load(verdicts.all())
   const rotations = createRotations({
     network: config.network,
@@ -435,7 +420,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
     await sync.stop()
     await running.stop()
     ingest.stop()
-    await handoffs.stop()
+    await Promise.all([handoffs.stop(), proof.stop()])
+    chronicle.stop()
     db.close()
   }
 
@@ -455,6 +441,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
   }
   await protections.resolve()
   handoffs.start()
+  proof.start()
   upkeep.start()
   rotations.start()
   if (disowned > 0) {

@@ -6,17 +6,12 @@ import { existsSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import type { HandoffView, HandoffViews } from '../control/api.ts'
+import type { Cidr } from '../core/cidr.ts'
 import { ok, type Result } from '../core/result.ts'
 import type { Subject } from '../core/subject.ts'
 import { createFail2banClient, type Fail2banClient } from '../fail2ban/client.ts'
 import { createClientHandoff } from '../fail2ban/client-handoff.ts'
-import {
-  enforced,
-  jailEnforced,
-  readFirewall,
-  type Enforcement,
-  type FirewallRefusal
-} from '../fail2ban/enforcement.ts'
+import { enforced, readFirewall, type Enforcement, type FirewallRefusal } from '../fail2ban/enforcement.ts'
 import { createExecHandoff } from '../fail2ban/exec-handoff.ts'
 import { fail2banInstance } from '../fail2ban/instance.ts'
 import { createLogHandoff } from '../fail2ban/log-handoff.ts'
@@ -56,6 +51,9 @@ export interface Handoffs {
   reopenLogs(): void
   stop(): Promise<void>
 }
+
+/** Verdicts looked at in one turn of the event loop. */
+const PAGE = 1000
 
 /** Jails that the hand-off fills: the one for all, then those that the policy names besides. */
 export function meshJails({ handoff: { fail2ban }, policy }: Config): readonly [string, ...string[]] {
@@ -121,6 +119,15 @@ export function createHandoffs({ outbox, verdicts, logger, config, now, veto }: 
     }
   }
 
+  /** A page in each turn of the event loop. */
+  async function wantedSubjects(): Promise<readonly Subject[]> {
+    const subjects: Subject[] = []
+    for (const { subject } of verdicts.wanted()) {
+      if (subjects.push(subject) % PAGE === 0) await new Promise((resolve) => setImmediate(resolve))
+    }
+    return observing() ? [] : subjects
+  }
+
   /** Those that a reload has named are added; those that it names no more are emptied, and stay until the next start. */
   function addJails(): void {
     if (!fail2ban.enabled || config() === seen) return
@@ -182,20 +189,18 @@ export function createHandoffs({ outbox, verdicts, logger, config, now, veto }: 
       exec: handoffs.get('exec')?.view() ?? null
     }),
     async enforcement() {
+      const lists = new Map<string, readonly Cidr[]>()
+      for (const target of handoffs.keys()) {
+        if (target === 'nftables') lists.set(target, await wantedSubjects())
+        if (!target.startsWith('fail2ban')) continue
+        const banned = await client.banned(jailOf(target))
+        if (banned.ok) lists.set(jailOf(target), [...banned.value.keys()])
+      }
+      if (lists.size === 0) return ok(new Map())
+      // After the lists: what was listed has been tried to be blocked by then.
       const firewall = await readFirewall()
       if (!firewall.ok) return firewall
-      const found = new Map<string, Enforcement>()
-      for (const target of handoffs.keys()) {
-        if (target === 'nftables') {
-          const subjects = Array.from(wantedBy(target)(), ({ subject }) => subject)
-          found.set(target, enforced(subjects, firewall.value))
-        }
-        if (!target.startsWith('fail2ban')) continue
-        const jail = jailOf(target)
-        const enforcement = await jailEnforced(client, jail, firewall.value)
-        if (enforcement.ok) found.set(jail, enforcement.value)
-      }
-      return ok(found)
+      return ok(new Map([...lists].map(([name, subjects]) => [name, enforced(subjects, firewall.value)])))
     },
     reopenLogs() {
       watchedLog?.reopen()
@@ -208,7 +213,7 @@ export function createHandoffs({ outbox, verdicts, logger, config, now, veto }: 
   }
 }
 
-const schedule: Schedule = (run, delayMs) => {
+export const schedule: Schedule = (run, delayMs) => {
   const timer = setTimeout(run, delayMs)
   return () => clearTimeout(timer)
 }

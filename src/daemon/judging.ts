@@ -7,6 +7,7 @@ import { judge, type Policy, type Verdict } from '../core/judge.ts'
 import type { ProtectionReason } from '../core/protection.ts'
 import { ONE, type PeerId } from '../core/report.ts'
 import type { Subject } from '../core/subject.ts'
+import { confidence } from '../core/trust.ts'
 import type { Holds } from '../store/holds.ts'
 import type { Ledger, StoredClaim } from '../store/ledger.ts'
 import type { Outbox, Target } from '../store/outbox.ts'
@@ -85,7 +86,7 @@ export function createJudging(options: JudgingOptions): Judging {
       if (before !== null && sameVerdict(before, after)) return claims
       verdicts.put(after)
     }
-    tell(before, after)
+    tell(before, after, claims)
     options.changed(subject, before, after)
     return claims
   }
@@ -100,15 +101,16 @@ export function createJudging(options: JudgingOptions): Judging {
   }
 
   /** A ban is handed over once, however many reports follow; its end is handed over when the verdict ends. */
-  function tell(before: StoredVerdict | null, after: StoredVerdict | null): void {
+  function tell(before: StoredVerdict | null, after: StoredVerdict | null, claims: readonly StoredClaim[]): void {
     if (before?.handOff !== true && after?.handOff !== true) return
+    const source = sourceOf(after, claims, friends)
     for (const target of options.targets()) {
       const isFor = (verdict: StoredVerdict | null) => verdict?.handOff === true && takes(target, verdict)
       const [had, wanted] = [isFor(before), isFor(after)]
       const moved = had && wanted && before!.until !== after!.until && followsUntil(target)
       if (had === wanted && !moved) continue
       const { subject, until, jail, score, origins } = (wanted ? after : before)!
-      outbox.put(target, { subject, action: wanted ? 'ban' : 'unban', until, jail, score, origins })
+      outbox.put(target, { subject, action: wanted ? 'ban' : 'unban', until, jail, score, origins, source })
     }
   }
 
@@ -148,6 +150,23 @@ function combine(subject: Subject, verdict: Verdict, claims: readonly StoredClai
     handOff: verdict.accepted || commanded.length > 0
   }
 }
+
+/** Whose word a change is: ours, that of the friend with the most trust behind it, or nobody's that is known any more. */
+function sourceOf(after: StoredVerdict | null, claims: readonly StoredClaim[], friends: Friends): string {
+  if (after?.own === true || after?.reason === 'vetoed') return OURS
+  let strongest = ENDED
+  let most = 0
+  for (const { friend: id, hops } of claims.flatMap(({ paths }) => paths)) {
+    const sure = confidence({ friend: id, trust: friends.get(id)?.trust ?? 0, hops })
+    if (sure <= most) continue
+    strongest = id
+    most = sure
+  }
+  return strongest
+}
+
+const OURS = ''
+const ENDED = 'ended'
 
 function sameVerdict(a: StoredVerdict, b: StoredVerdict): boolean {
   return (Object.keys(a) as (keyof StoredVerdict)[]).every((key) => a[key] === b[key])

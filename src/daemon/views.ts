@@ -2,6 +2,7 @@
 import type {
   Alert,
   Checked,
+  EnforcementView,
   FriendView,
   HandoffViews,
   Status,
@@ -55,6 +56,7 @@ export interface ViewOptions {
   listening(): readonly string[]
   dht(): Promise<{ readonly peers: number; readonly protocol: string }>
   handoff(): HandoffViews
+  enforcement(): readonly EnforcementView[]
   sync(): readonly SyncView[]
   /** Who behaves like a friend and is none; times in Unix ms. */
   knocks(): readonly { readonly id: string; readonly address: string; readonly last: number; readonly count: number }[]
@@ -135,6 +137,7 @@ export function createViews(options: ViewOptions): Views {
         ...ledger.counts(),
         verdicts: verdicts.counts(),
         handoff: options.handoff(),
+        enforcement: options.enforcement(),
         flushed: holds.count(),
         alerts: options.alerts(),
         sync: options.sync(),

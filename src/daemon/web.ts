@@ -5,23 +5,23 @@
 import { isIPv6 } from 'node:net'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
-import type { HandoffViews, SyncView, WebView } from '../control/api.ts'
+import type { EnforcementView, HandoffViews, SyncView, WebView } from '../control/api.ts'
 import { covers, parseCidr } from '../core/cidr.ts'
 import type { PeerId } from '../core/report.ts'
 import type { Subject } from '../core/subject.ts'
 import type { Ledger } from '../store/ledger.ts'
-import type { Outbox, OutboxEntry, Target } from '../store/outbox.ts'
+import type { NewEntry, Outbox, OutboxEntry, Target } from '../store/outbox.ts'
 import type { StoredVerdict, Verdicts } from '../store/verdicts.ts'
 import type { FriendRow, VerdictPage, VerdictQuery, VerdictRow } from '../web/api.ts'
 import { createFeed } from '../web/feed.ts'
 import { createMetrics } from '../web/metrics.ts'
-import type { Answer as WebAnswer } from '../web/port.ts'
 import { createWebServer } from '../web/server.ts'
 import { loadToken } from '../web/token.ts'
 import type { Commands } from './commands.ts'
 import type { Config } from './config.ts'
 import type { Friends } from './friends.ts'
 import type { Outcome } from './outcome.ts'
+import type { Settings } from './settings.ts'
 import { version } from './version.ts'
 import type { Link, Views } from './views.ts'
 
@@ -33,8 +33,10 @@ export interface WebOptions {
   config(): Config
   views(): Views
   commands(): Pick<Commands, 'ban' | 'unban' | 'forgetVeto' | 'pause' | 'resume' | 'flush'>
+  settings(): Settings
   link(friend: PeerId): Link
   handoffs(): HandoffViews
+  enforcement(): readonly EnforcementView[]
   syncing(): readonly SyncView[]
   ingestQueue(): number
   dhtPeers(): Promise<number>
@@ -47,8 +49,6 @@ export interface WebOptions {
 const PAGE = 1000
 /** Hand-offs whose delay is being measured; of more than these it is not. */
 const MEASURED_HANDOFFS = 10_000
-/** New reports a second whose way is measured: it takes a look-up each. */
-const MEASURED_REPORTS = 50
 /** The friends' record reads every claim that they brought: it is read again after so many times what it took last. */
 const RECORD_REST = 50
 const RECORD_REST_MIN_MS = 2000
@@ -58,8 +58,6 @@ export function createWeb(options: WebOptions) {
   const startedAt = now()
   const feed = createFeed(now)
   const waiting = new Map<string, number>()
-  let measuredIn = 0
-  let measured = 0
   let record: { readonly until: number; readonly rows: FriendRow[] } = { until: 0, rows: [] }
   let ledgerFailedAt: number | null = null
   let view: WebView | null = null
@@ -76,6 +74,7 @@ export function createWeb(options: WebOptions) {
     verdicts: () => verdicts.counts(),
     ledger: () => ledger.counts(),
     handoffs: () => ({ ...options.handoffs() }),
+    enforcement: () => options.enforcement(),
     ingestQueue: () => options.ingestQueue(),
     dhtPeers: () => options.dhtPeers(),
     syncing: () => options.syncing(),
@@ -101,22 +100,6 @@ export function createWeb(options: WebOptions) {
     if (kind === null) return
     metrics.verdictChanged(kind)
     feed.stage({ ...event, kind })
-  }
-
-  /** How a friend's new report came: by its first subject, from the ledger. */
-  function measure(from: PeerId, subject: Subject | undefined): void {
-    const at = now()
-    const second = Math.floor(at / 1000)
-    measured = second === measuredIn ? measured + 1 : 1
-    measuredIn = second
-    if (measured > MEASURED_REPORTS || subject === undefined) return
-    let newest: { issuedAt: number; nodes: number } | null = null
-    for (const { issuedAt, paths } of ledger.bans(subject, second)) {
-      const path = paths.find(({ friend }) => friend === from)
-      if (path === undefined || (newest !== null && issuedAt <= newest.issuedAt)) continue
-      newest = { issuedAt, nodes: path.hops.length + 1 }
-    }
-    if (newest !== null) metrics.arrived(newest.nodes, (at - newest.issuedAt) / 1000)
   }
 
   function friendRows(): FriendRow[] {
@@ -153,13 +136,6 @@ export function createWeb(options: WebOptions) {
     return sentences
   }
 
-  /** An action of the dashboard's, for the audit. */
-  async function act(action: string, subject: Subject | null, work: Promise<WebAnswer>): Promise<WebAnswer> {
-    const answer = await work
-    logger.info({ action, subject, done: answer.ok }, 'by the dashboard')
-    return answer
-  }
-
   return {
     /** For the mesh. */
     libp2p: metrics.libp2p,
@@ -178,7 +154,7 @@ export function createWeb(options: WebOptions) {
       const friend = friends.get(from)
       if (friend === undefined) return
       metrics.reported(friend.name, outcome.kind, outcome.kind === 'refused' ? outcome.reason : null)
-      if (outcome.kind === 'accepted') measure(from, outcome.subjects[0])
+      if (outcome.kind === 'accepted') metrics.arrived(outcome.nodes, (now() - outcome.issuedAt) / 1000)
     },
     friend(id: PeerId, ready: boolean): void {
       const friend = friends.get(id)
@@ -191,7 +167,7 @@ export function createWeb(options: WebOptions) {
     watched(outbox: Outbox): Outbox {
       return {
         ...outbox,
-        put(target: Target, entry: Omit<OutboxEntry, 'sequence'>) {
+        put(target: Target, entry: NewEntry) {
           outbox.put(target, entry)
           if (waiting.size < MEASURED_HANDOFFS) waiting.set(`${target} ${entry.subject}`, now())
         },
@@ -222,12 +198,13 @@ export function createWeb(options: WebOptions) {
           counts: () => verdicts.counts(),
           eventsAfter: (id) => feed.after(id),
           subscribe: (happened) => feed.subscribe(happened),
-          ban: (subject, form) => act('ban', subject, ban(subject, form)),
-          unban: (subject) => act('unban', subject, unban(subject)),
-          forgetVeto: (subject) => act('forget-veto', subject, forgetVeto(subject)),
-          pause: () => act('pause', null, pause()),
-          resume: () => act('resume', null, resume()),
-          flush: () => act('flush', null, flush()),
+          ban,
+          unban,
+          forgetVeto,
+          pause,
+          resume,
+          flush,
+          ...options.settings(),
           metrics: () => metrics.text(),
           failing
         },

@@ -5,7 +5,6 @@
 import { execFile } from 'node:child_process'
 import type { Cidr } from '../core/cidr.ts'
 import { ok, refuse, type Result } from '../core/result.ts'
-import type { ClientRefusal, Fail2banClient } from './client.ts'
 import { parseIpsets, parseIptables } from './firewall-iptables.ts'
 import { parseNft } from './firewall-nft.ts'
 import { isBlocked, type FirewallRules } from './firewall-walk.ts'
@@ -35,8 +34,8 @@ export interface Firewall {
 }
 
 export interface Enforcement {
-  /** Bans that were looked up. */
-  readonly looked: number
+  readonly listed: number
+  /** How many of them are blocked; of more than `ENFORCEMENT_LIMITS.subjects` an estimate, but never all if one is open. */
   readonly blocked: number
   /** Some of those that are listed and not blocked. */
   readonly open: readonly Cidr[]
@@ -74,17 +73,12 @@ export function enforced(subjects: readonly Cidr[], firewall: Firewall): Enforce
   const step = Math.max(1, Math.ceil(subjects.length / ENFORCEMENT_LIMITS.subjects))
   const some = subjects.filter((_, index) => index % step === 0)
   const open = some.filter((subject) => !firewall.blocks(subject))
-  return { looked: some.length, blocked: some.length - open.length, open: open.slice(0, ENFORCEMENT_LIMITS.named) }
-}
-
-/** The same for all that a jail of fail2ban lists. */
-export async function jailEnforced(
-  client: Fail2banClient,
-  jail: string,
-  firewall: Firewall
-): Promise<Result<Enforcement, ClientRefusal>> {
-  const listed = await client.banned(jail)
-  return listed.ok ? ok(enforced([...listed.value.keys()], firewall)) : listed
+  const missing = Math.ceil((subjects.length * open.length) / Math.max(1, some.length))
+  return {
+    listed: subjects.length,
+    blocked: subjects.length - missing,
+    open: open.slice(0, ENFORCEMENT_LIMITS.named)
+  }
 }
 
 function list(argv: readonly string[]): Promise<Result<string, FirewallRefusal>> {

@@ -27,6 +27,8 @@ export interface AddressSet {
 /** Chains in chains; the kernel's own limit is 16. */
 const DEPTH = 16
 
+const PLAIN_IPV4 = /^[0-9]{1,3}(?:\.[0-9]{1,3}){3}$/
+
 /** Whether some rule blocks this address, or the whole CIDR, because of what it is. */
 export function isBlocked(subject: Cidr, { chains, entries }: FirewallRules): boolean {
   type End = 'blocked' | 'accepted' | 'goes-on'
@@ -53,6 +55,12 @@ export function createAddressSet(
   const cidrs = new Set<Cidr>()
   const widths = new Set<number>()
   for (const text of texts) {
+    // A set may have 100,000 of them, and programs print them in no other form.
+    if (PLAIN_IPV4.test(text)) {
+      cidrs.add(text as Cidr)
+      widths.add(4 * 1000 + 32)
+      continue
+    }
     const cidr = parseCidr(text)
     if (cidr === null) continue
     cidrs.add(cidr)

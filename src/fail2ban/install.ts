@@ -20,6 +20,8 @@ export interface InstallOptions {
   readonly fail2banDir?: string
   /** The command that the action runs. Default `banmesh`, from PATH. */
   readonly command?: string
+  /** The folder in which the action leaves events, and the config that it is of. Default: those of the default config. */
+  readonly spool?: { readonly path: string; readonly config: string }
 }
 
 export type InstallRefusal = 'bad-path' | 'bad-command' | 'not-writable'
@@ -38,13 +40,14 @@ const LOG_PATH = '/var/log/banmesh/bans.log'
 const LOG_GLOB = '/var/log/banmesh/*.log'
 const FAIL2BAN_DIR = '/etc/fail2ban'
 const COMMAND_LINE = 'banmesh = banmesh\n'
+const SPOOL_LINES = 'spool = /var/lib/banmesh/spool\nconfig = /etc/banmesh/banmesh.yaml\n'
 
 /** What fail2ban, logrotate and a shell read as nothing but a path: no blanks, quotes, globs, percent signs. */
 const PLAIN_PATH = /^\/[A-Za-z0-9._/+@:-]{1,1000}$/
 
 /** The files with the operator's paths in them; nothing is written. */
 export function installFiles(options: InstallOptions = {}): Result<readonly InstallFile[], InstallRefusal> {
-  const { logPath = LOG_PATH, auditPath = null, fail2banDir = FAIL2BAN_DIR, command = 'banmesh' } = options
+  const { logPath = LOG_PATH, auditPath = null, fail2banDir = FAIL2BAN_DIR, command = 'banmesh', spool } = options
   if (!PLAIN_PATH.test(logPath) || !PLAIN_PATH.test(fail2banDir)) return refuse('bad-path')
   if (auditPath !== null && !PLAIN_PATH.test(auditPath)) return refuse('bad-path')
   if (command !== 'banmesh' && !PLAIN_PATH.test(command)) return refuse('bad-command')
@@ -55,9 +58,16 @@ export function installFiles(options: InstallOptions = {}): Result<readonly Inst
       .replaceAll(LOG_GLOB, rotated(logPath, auditPath))
       .replaceAll(`${FAIL2BAN_DIR}/`, `${fail2banDir}/`)
       .replaceAll(COMMAND_LINE, `banmesh = ${command}\n`)
+      .replaceAll(SPOOL_LINES, spool === undefined ? SPOOL_LINES : spoolLines(spool))
     return { path, mode: 0o644, content }
   })
   return ok(files)
+}
+
+/** With no path the action takes the way round, by the command. */
+function spoolLines({ path, config }: { readonly path: string; readonly config: string }): string {
+  const plain = PLAIN_PATH.test(path) && PLAIN_PATH.test(config)
+  return plain ? `spool = ${path}\nconfig = ${config}\n` : 'spool =\nconfig =\n'
 }
 
 /** What logrotate looks after: all of the shipped folder, but of another one only what is ours. */

@@ -2,7 +2,8 @@
  * The hand-off by the watched log: writes the outbox, and again, in time, every ban that should last.
  *
  * It can't ask whether fail2ban has read a line. So it writes all of them again when there is reason for doubt: the file
- * was exchanged, fail2ban was started, or the mesh jail's own ban time comes to its end.
+ * was exchanged, fail2ban was started, or the mesh jail's own ban time comes to its end. Which bans that are it finds on
+ * walks through all that are wanted, a slice in each turn of the event loop; after a long walk it rests longer.
  */
 import { ok, type Result } from '../core/result.ts'
 import { createLoop, type Schedule } from './loop.ts'
@@ -10,12 +11,14 @@ import type { Handoff, Outbox, Wanted, WantedNow } from './outbox.ts'
 import type { LogEntry, WatchedLog } from './watched-log.ts'
 
 export const LOG_HANDOFF = {
-  /** Lines in one write; other work of the daemon comes in between. */
+  /** Lines in one write, and bans looked at in one turn of the event loop. */
   batch: 500,
   /** Seconds after which a ban is written again. The shipped jail's ban time is 3600 (files/jail.d/banmesh.conf). */
   renewSeconds: 45 * 60,
-  /** Milliseconds between two looks at the file, at fail2ban's socket and at what has to be renewed. */
+  /** Milliseconds between two looks at the file and at fail2ban's socket, and at least between two walks. */
   lookMs: 15_000,
+  /** A walk is followed by a rest so many times as long. */
+  rest: 100,
   /** Milliseconds that fail2ban may need for a line. Lines that are older were read before the file was exchanged. */
   readMs: 10_000
 } as const
@@ -36,10 +39,13 @@ export interface LogHandoffOptions {
 export function createLogHandoff(options: LogHandoffOptions): Handoff {
   const { log, outbox, wanted, instance, now, schedule } = options
   const { renewSeconds = LOG_HANDOFF.renewSeconds, lookMs = LOG_HANDOFF.lookMs } = options
-  /** When (Unix ms) each ban was written last. Empty at the start: then everything is written once more. */
-  const written = new Map<string, number>()
+  /** When (Unix ms) each ban was written last, and the last walk that met it. Empty at the start: all is written. */
+  const written = new Map<string, { at: number; walk: number }>()
   let seen = instance()
   let lookedAt = now()
+  let walk: Walk | null = null
+  let walks = 0
+  let walkAt = Number.NEGATIVE_INFINITY
 
   /** Remembers the bans as written, unless the file was exchanged: then whatever fail2ban may have missed is written again. */
   function write(entries: readonly LogEntry[]): Result<void, string> {
@@ -48,11 +54,14 @@ export function createLogHandoff(options: LogHandoffOptions): Handoff {
     if (!result.ok) return result
     lookedAt = now()
     for (const { event, ip } of entries) {
-      if (event === 'ban') written.set(ip, lookedAt)
+      if (event === 'ban') written.set(ip, { at: lookedAt, walk: walks })
       else written.delete(ip)
     }
     if (result.value.renewed) {
-      for (const [subject, at] of written) if (at >= since - LOG_HANDOFF.readMs) written.delete(subject)
+      for (const [subject, { at }] of written) if (at >= since - LOG_HANDOFF.readMs) written.delete(subject)
+      // What is written meanwhile goes into the new file.
+      if (walk === null) walkAt = Number.NEGATIVE_INFINITY
+      else walk.again = true
     }
     return ok(undefined)
   }
@@ -64,28 +73,49 @@ export function createLogHandoff(options: LogHandoffOptions): Handoff {
     return result
   }
 
-  /** Writes the bans whose time has come, a batch at most; true if there may be more. */
-  function renew(): Result<boolean, string> {
+  /** Whether a walk is under way or has to be begun. */
+  function isTimeToWalk(): boolean {
     const current = instance()
     if (current !== null && current !== seen) {
       seen = current
       written.clear()
+      walk = null
+      walkAt = Number.NEGATIVE_INFINITY
     }
-    const nowMs = now()
+    // Also if the clock was set back.
+    return walk !== null || now() >= walkAt || now() < walkAt - LONGEST_REST_MS
+  }
+
+  /** Looks at the next slice, and writes the bans in it whose time has come. */
+  function goOn(): Result<void, string> {
+    const begun = now()
+    walk ??= { bans: wanted()[Symbol.iterator](), number: ++walks, tookMs: 0, again: false }
     const due: Wanted[] = []
-    const live = new Set<string>()
-    for (const ban of wanted()) {
-      if (ban.until * 1000 <= nowMs) continue
-      live.add(ban.subject)
-      const at = written.get(ban.subject)
+    let ended = false
+    for (let looked = 0; looked < LOG_HANDOFF.batch && !ended; looked++) {
+      const next = walk.bans.next()
+      ended = next.done === true
+      if (next.done === true || next.value.until * 1000 <= begun) continue
+      const known = written.get(next.value.subject)
       // Also if the clock was set back.
-      if (at === undefined || Math.abs(nowMs - at) >= renewSeconds * 1000) due.push(ban)
+      if (known === undefined || Math.abs(begun - known.at) >= renewSeconds * 1000) due.push(next.value)
+      else known.walk = walk.number
     }
-    for (const subject of written.keys()) if (!live.has(subject)) written.delete(subject)
-    const batch = due.slice(0, LOG_HANDOFF.batch)
-    if (batch.length === 0) return ok(false)
-    const result = write(batch.map((ban) => lineOf(ban, 'ban')))
-    return result.ok ? ok(due.length > batch.length) : result
+    if (due.length > 0) {
+      const result = write(due.map((ban) => lineOf(ban, 'ban')))
+      if (!result.ok) {
+        walk = null
+        return result
+      }
+    }
+    walk.tookMs += Math.max(0, now() - begun)
+    if (!ended) return ok(undefined)
+    // Not met: not wanted any more.
+    for (const [subject, { walk: met }] of written) if (met < walk.number) written.delete(subject)
+    const restMs = walk.again ? 0 : walk.tookMs * LOG_HANDOFF.rest
+    walkAt = now() + Math.min(LONGEST_REST_MS, Math.max(lookMs, restMs))
+    walk = null
+    return ok(undefined)
   }
 
   const loop = createLoop({
@@ -94,8 +124,11 @@ export function createLogHandoff(options: LogHandoffOptions): Handoff {
       const drained = drain()
       if (!drained.ok) return drained
       if (outbox.count('log') > 0) return ok(0)
-      const more = renew()
-      return more.ok ? ok(more.value ? 0 : lookMs) : more
+      if (isTimeToWalk()) {
+        const went = goOn()
+        if (!went.ok) return went
+      }
+      return ok(walk === null ? Math.max(0, Math.min(lookMs, walkAt - now())) : 0)
     }
   })
   return {
@@ -107,6 +140,19 @@ export function createLogHandoff(options: LogHandoffOptions): Handoff {
     }
   }
 }
+
+/** A walk through all bans that are wanted. */
+interface Walk {
+  readonly bans: Iterator<Wanted>
+  readonly number: number
+  /** Milliseconds of work so far. */
+  tookMs: number
+  /** The file was exchanged meanwhile: bans behind us have to be written again. */
+  again: boolean
+}
+
+/** Well within what a renewal is ahead of the end of the jail's ban time. */
+const LONGEST_REST_MS = 5 * 60_000
 
 function lineOf({ subject, jail, until, score, origins }: Wanted, event: 'ban' | 'unban'): LogEntry {
   return { event, ip: subject, jail, until, score, origins }

@@ -22,13 +22,13 @@ export interface OutboxEntry extends Wanted {
 }
 
 /**
- * The changes that a target has not taken yet, persisted: they are handed over at least once, in the order of their
- * sequence, and it does no harm to repeat them. At most one change per subject and target is pending: the newest. Every
+ * The changes that a target has not taken yet, persisted: they are handed over at least once, those of one
+ * source in the order of their sequence, and it does no harm to repeat them. At most one change per subject and target is pending: the newest. Every
  * ban has its unban queued when the verdict ends, is vetoed or is paused. `nftables` also hears of every new `until`, by
  * another ban.
  */
 export interface Outbox {
-  /** The oldest ones. */
+  /** The oldest ones of each source, in the order of their sequence. */
   pending(target: HandoffTarget, limit: number): readonly OutboxEntry[]
   done(target: HandoffTarget, entries: readonly OutboxEntry[]): void
   count(target: HandoffTarget): number

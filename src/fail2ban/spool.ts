@@ -1,9 +1,11 @@
 /**
- * Events of fail2ban that wait on disk while the daemon is away: one file per event, written by `banmesh hook` and read
- * by the daemon at its start, in order. Imports hardly anything, for fail2ban waits for the process that appends.
+ * Events of fail2ban on their way to the daemon: one file per event, read in order as soon as it is there, or at the
+ * daemon's next start. `appendToSpool` is what `banmesh hook` writes with; imports hardly anything, for fail2ban waits for
+ * that process. Mostly it is the shell of the action itself that writes (files/action.d/banmesh.conf): under names of its
+ * own, without the time, and with no rename, so that a file may be seen before its text is there.
  *
- * The hook runs as root and the folder belongs to the daemon, who may be somebody else: it is entered once and not by way
- * of a link, files in it are created and never overwritten, and they are given to the folder's owner.
+ * Either runs as root and the folder belongs to the daemon, who may be somebody else: it is entered once and not by way
+ * of a link, files in it are created and never overwritten, and the folder's owner can read them.
  */
 import type { Stats } from 'node:fs'
 import { dirname } from 'node:path'
@@ -41,7 +43,7 @@ export type SpoolRefusal = 'spool-full' | 'spool-unusable'
 
 export interface SpooledEvent {
   readonly name: string
-  /** Unix ms at which the hook saw the event: the `at` for src/fail2ban/events.ts. */
+  /** Unix ms at which the event was seen, for src/fail2ban/events.ts: as the hook says, else when the file was written. */
   readonly at: number
   readonly event: HookEvent
 }
@@ -52,7 +54,8 @@ interface Folder {
   readonly owner: Stats
 }
 
-const NAME = /^(\d{15})-\d{10}\.json$/
+/** A number that keeps the order, and the process or something random that keeps two of the same number apart. */
+const NAME = /^(\d{15})-(?:\d{10}|[0-9a-f-]{36})\.json$/
 const UNFINISHED = /^\.(\d{15})-\d{10}$/
 
 /** Leaves one event in `dir`, which is made if only its parent is there. `now` in Unix ms. Returns the file's name. */
@@ -95,9 +98,9 @@ export function readSpool(
       if (unfinished !== null) {
         if (Math.abs(now - Number(unfinished[1])) > SPOOL_LIMITS.unfinishedMs) junk.push(name)
       } else if (events.length < limit) {
-        const event = NAME.test(name) ? readEvent(path, name) : null
+        const event = NAME.test(name) ? readEvent(path, name, now) : null
         if (event === null) junk.push(name)
-        else events.push(event)
+        else if (event !== 'unfinished') events.push(event)
       }
     }
     return ok({ events, junk })
@@ -143,15 +146,20 @@ function makeFolder(dir: string): void {
   if (made.uid !== parent.uid || made.gid !== parent.gid) lchownSync(dir, parent.uid, parent.gid)
 }
 
-function readEvent(path: string, name: string): SpooledEvent | null {
+/** Null is junk. A text that breaks off is still being written, or was not for lack of space: it ends as junk. */
+function readEvent(path: string, name: string, now: number): SpooledEvent | 'unfinished' | null {
   let fd: number | null = null
   try {
     fd = openSync(`${path}/${name}`, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
-    if (!fstatSync(fd).isFile()) return null
+    const stats = fstatSync(fd)
+    if (!stats.isFile()) return null
     const buffer = Buffer.alloc(SPOOL_LIMITS.fileBytes + 1)
     const length = readSync(fd, buffer)
     if (length > SPOOL_LIMITS.fileBytes) return null
-    const { at, event, ...rest } = JSON.parse(buffer.toString('utf8', 0, length)) as Record<string, unknown>
+    const written = Math.floor(stats.mtimeMs)
+    const parsed = parse(buffer.toString('utf8', 0, length))
+    if (parsed === null) return Math.abs(now - written) > SPOOL_LIMITS.unfinishedMs ? null : 'unfinished'
+    const { at = written, event, ...rest } = parsed
     const checked = checkHookEvent(event)
     if (!checked.ok || !Number.isSafeInteger(at) || Object.keys(rest).length > 0) return null
     return { name, at: at as number, event: checked.value }
@@ -159,5 +167,13 @@ function readEvent(path: string, name: string): SpooledEvent | null {
     return null
   } finally {
     if (fd !== null) closeSync(fd)
+  }
+}
+
+function parse(text: string): Record<string, unknown> | null {
+  try {
+    return JSON.parse(text) as Record<string, unknown>
+  } catch {
+    return null
   }
 }

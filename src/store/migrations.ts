@@ -116,5 +116,10 @@ export const MIGRATIONS: readonly string[] = [
   `
   -- To count them without a look at every verdict; all verdicts together SQLite counts by pages.
   CREATE INDEX verdicts_held ON verdicts (subject) WHERE accepted = 0;
+  `,
+  `
+  -- Whose word it is mostly: whoever says much at once waits for themselves only.
+  ALTER TABLE outbox ADD COLUMN source TEXT NOT NULL DEFAULT '';
+  CREATE INDEX outbox_by_source ON outbox (target, source, seq);
   `
 ]

@@ -3,10 +3,12 @@
  *
  * It holds the newest word per target and subject. A hand-off is at least once: an entry leaves only when the target has
  * it, and only if no newer word has taken its place meanwhile.
+ *
+ * Sources take turns: what one friend has said is not kept waiting by another's flood.
  */
 import type { Ppm } from '../core/report.ts'
 import type { Subject } from '../core/subject.ts'
-import type { Database } from './database.ts'
+import { transaction, type Database } from './database.ts'
 
 /** `fail2ban:JAIL` is another jail than the one that `fail2ban` fills. */
 export type Target = 'log' | 'fail2ban' | `fail2ban:${string}` | 'nftables' | 'exec'
@@ -23,15 +25,31 @@ export interface OutboxEntry {
   readonly origins: number
 }
 
+export interface NewEntry extends Omit<OutboxEntry, 'sequence'> {
+  /** Whose word it is mostly, a friend's say; empty, the default: our own. */
+  readonly source?: string
+}
+
 export type Outbox = ReturnType<typeof createOutbox>
+
+type Row = Omit<OutboxEntry, 'action'> & { readonly ban: number }
 
 export function createOutbox(db: Database) {
   const insert = db.prepare(
-    `INSERT OR REPLACE INTO outbox (target, subject, seq, ban, until, jail, score, origins)
-     VALUES (?, ?, (SELECT coalesce(max(seq), 0) + 1 FROM outbox WHERE target = ?1), ?, ?, ?, ?, ?)`
+    `INSERT OR REPLACE INTO outbox (target, subject, seq, ban, until, jail, score, origins, source)
+     VALUES (?, ?, (SELECT coalesce(max(seq), 0) + 1 FROM outbox WHERE target = ?1), ?, ?, ?, ?, ?, ?)`
+  )
+  const selectSources = db.prepare(
+    `WITH RECURSIVE found(source) AS (
+       SELECT min(source) FROM outbox WHERE target = ?1
+       UNION ALL
+       SELECT (SELECT min(source) FROM outbox WHERE target = ?1 AND source > found.source)
+       FROM found WHERE found.source IS NOT NULL
+     ) SELECT source FROM found WHERE source IS NOT NULL`
   )
   const select = db.prepare(
-    'SELECT seq AS sequence, subject, ban, until, jail, score, origins FROM outbox WHERE target = ? ORDER BY seq LIMIT ?'
+    `SELECT seq AS sequence, subject, ban, until, jail, score, origins FROM outbox
+     WHERE target = ? AND source = ? ORDER BY seq LIMIT ?`
   )
   const remove = db.prepare('DELETE FROM outbox WHERE target = ? AND subject = ? AND seq = ?')
   const countAll = db.prepare('SELECT count(*) AS n FROM outbox WHERE target = ?')
@@ -40,18 +58,29 @@ export function createOutbox(db: Database) {
 
   return {
     /** Replaces what the target was still to be told about the subject. */
-    put(target: Target, entry: Omit<OutboxEntry, 'sequence'>): void {
-      const { subject, action, until, jail, score, origins } = entry
-      insert.run(target, subject, action === 'ban' ? 1 : 0, until, jail, score, origins)
+    put(target: Target, entry: NewEntry): void {
+      const { subject, action, until, jail, score, origins, source = '' } = entry
+      insert.run(target, subject, action === 'ban' ? 1 : 0, until, jail, score, origins, source)
     },
-    /** The oldest entries, at most `limit`. */
+    /** At most `limit`: of each source the oldest ones, and of all alike many as far as they have so many; in their order. */
     pending(target: Target, limit: number): OutboxEntry[] {
-      const rows = select.all(target, limit) as unknown as (Omit<OutboxEntry, 'action'> & { ban: number })[]
-      return rows.map(({ ban, ...row }) => ({ ...row, action: ban === 1 ? 'ban' : 'unban' }))
+      const sources = selectSources.all(target) as { source: string }[]
+      const queues = sources.map(({ source }) => select.all(target, source, limit) as unknown as Row[])
+      const turns: Row[] = []
+      for (let turn = 0; turns.length < limit && queues.some(({ length }) => length > turn); turn++) {
+        for (const queue of queues) if (turn < queue.length) turns.push(queue[turn]!)
+      }
+      return turns
+        .slice(0, limit)
+        .sort((a, b) => a.sequence - b.sequence)
+        .map(({ ban, ...row }) => ({ ...row, action: ban === 1 ? 'ban' : 'unban' }))
     },
     /** The target has these; a newer word about the same subject stays. */
     done(target: Target, entries: readonly OutboxEntry[]): void {
-      for (const { subject, sequence } of entries) remove.run(target, subject, sequence)
+      // One commit for all: one for each entry would take longer than all the rest of a bulk hand-off.
+      transaction(db, () => {
+        for (const { subject, sequence } of entries) remove.run(target, subject, sequence)
+      })
     },
     count(target: Target): number {
       return (countAll.get(target) as { n: number }).n

@@ -111,8 +111,8 @@ export function createVerdicts(db: Database) {
       for (const verdict of all()) if (verdict.handOff) yield verdict
     },
     counts(): { readonly accepted: number; readonly held: number } {
-      const [all, held] = [countAll, countHeld].map((count) => (count.get() as { n: number }).n) as [number, number]
-      return { accepted: all - held, held }
+      const [total, held] = [countAll, countHeld].map((count) => (count.get() as { n: number }).n) as [number, number]
+      return { accepted: total - held, held }
     },
     vetoes(): Subject[] {
       return (selectVetoes.all() as { subject: Subject }[]).map((row) => row.subject)

@@ -16,6 +16,11 @@
  * | POST `/api/pause`         | `{}`          | yes   | `{}`                                |
  * | POST `/api/resume`        | `{}`          | yes   | `{}`                                |
  * | POST `/api/flush`         | `{}`          | yes   | `{}`                                |
+ * | POST `/api/friend`        | `FriendForm`  | yes   | `{}`                                |
+ * | POST `/api/friend/remove` | `IdForm`      | yes   | `{}`                                |
+ * | GET `/api/allowlist`      |               | yes   | `string[]`                          |
+ * | POST `/api/allow`         | `EntryForm`   | yes   | `{}`                                |
+ * | POST `/api/disallow`      | `EntryForm`   | yes   | `{}`                                |
  *
  * Scores and trusts are percent, `until` is Unix seconds. An error is `{error: {reason, message, hint?}}`.
  */
@@ -33,8 +38,9 @@ export interface StatusView {
   readonly claims: number
   readonly verdicts: { readonly accepted: number; readonly held: number }
   /** By target; null: turned off. */
-  readonly handoff: Readonly<Record<'log' | 'fail2ban', HandoffState | null>> &
-    Readonly<Partial<Record<'nftables' | 'exec', HandoffState | null>>>
+  readonly handoff: Readonly<Record<'log' | 'fail2ban' | 'nftables' | 'exec', HandoffState | null>>
+  /** What the firewall blocks of what is listed; empty: not measured. */
+  readonly enforcement: readonly { readonly jail: string; readonly listed: number; readonly enforced: number }[]
   /** Others that ban an address of this node or of a friend. */
   readonly alerts?: readonly AlertView[]
   readonly lastError: string | null
@@ -157,4 +163,20 @@ export interface BanForm {
 
 export interface SubjectForm {
   readonly subject: string
+}
+
+export interface IdForm {
+  readonly id: string
+}
+
+/** What is to be changed of a friend; trust in percent. */
+export interface FriendForm extends IdForm {
+  readonly trust?: number
+  readonly observe?: boolean
+  readonly paused?: boolean
+}
+
+/** An address, a CIDR or a host name. */
+export interface EntryForm {
+  readonly entry: string
 }

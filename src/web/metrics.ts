@@ -20,6 +20,8 @@ export interface MetricsSource {
   verdicts(): { readonly accepted: number; readonly held: number }
   ledger(): { readonly reports: number; readonly claims: number }
   handoffs(): Readonly<Record<string, { readonly pending: number; readonly lastError: string | null } | null>>
+  /** What the firewall said at the last look; empty if it may not be read. */
+  enforcement(): readonly { readonly jail: string; readonly listed: number; readonly enforced: number }[]
   /** Envelopes that wait for their turn. */
   ingestQueue(): number
   dhtPeers(): Promise<number>
@@ -123,6 +125,22 @@ export function createMetrics(source: MetricsSource): Metrics {
       if (state !== null) set({ target }, Number(state.lastError !== null))
     }
   })
+  gauge(
+    'listed_bans',
+    'Bans that the jail lists, or that nftables should have; absent if not measured.',
+    ['jail'],
+    (set) => {
+      for (const { jail, listed } of source.enforcement()) set({ jail }, listed)
+    }
+  )
+  gauge(
+    'enforced_bans',
+    'How many of the listed bans the firewall blocks; absent if not measured.',
+    ['jail'],
+    (set) => {
+      for (const { jail, enforced } of source.enforcement()) set({ jail }, enforced)
+    }
+  )
   gauge('sync_pending_reports', 'Reports still to be sent or received by syncs under way.', ['direction'], (set) => {
     const syncs = source.syncing()
     set(

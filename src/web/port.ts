@@ -1,6 +1,6 @@
 /** What the web server needs of the daemon. */
 import type { Subject } from '../core/subject.ts'
-import type { BanForm, LiveEvent, Overview, VerdictPage, VerdictQuery, WhyView } from './api.ts'
+import type { BanForm, FriendForm, LiveEvent, Overview, VerdictPage, VerdictQuery, WhyView } from './api.ts'
 
 /** 400: bad input; 403: refused by policy; 404: no such thing; 500: a failure of ours. */
 export type Answer =
@@ -31,6 +31,11 @@ export interface WebPort {
   resume(): Promise<Answer>
   /** Takes back all bans of the mesh, and only those. */
   flush(): Promise<Answer>
+  changeFriend(id: string, change: Omit<FriendForm, 'id'>): Promise<Answer>
+  removeFriend(id: string): Promise<Answer>
+  allowlist(): readonly string[]
+  allow(entry: string): Promise<Answer>
+  disallow(entry: string): Promise<Answer>
   /** In Prometheus' text format. */
   metrics(): Promise<string>
   /** What does not work that should, a sentence each; empty: all is well. */

@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { ok, refuse, type Result } from '../core/result.ts'
 import { parseSubject, type Subject } from '../core/subject.ts'
-import type { BanForm, SubjectForm, VerdictQuery } from './api.ts'
+import type { BanForm, EntryForm, FriendForm, IdForm, SubjectForm, VerdictQuery } from './api.ts'
 import { loadAssets, type Asset } from './assets.ts'
 import { createEventStream, type EventStream } from './event-stream.ts'
 import { isOwnHost, isOwnOrigin, SECURITY_HEADERS } from './guard.ts'
@@ -36,17 +36,24 @@ export const PAGE_ROWS = 200
 const TTL_SECONDS = 366 * 86_400
 
 const SUBJECT = { type: 'string', maxLength: 64 } as const
-const SUBJECT_SCHEMA = {
-  body: { type: 'object', required: ['subject'], additionalProperties: false, properties: { subject: SUBJECT } }
-} as const
-const BAN_SCHEMA = {
-  body: {
-    type: 'object',
-    required: ['subject'],
-    additionalProperties: false,
-    properties: { subject: SUBJECT, ttlSeconds: { type: 'integer', minimum: 1, maximum: TTL_SECONDS } }
-  }
-} as const
+const SUBJECT_SCHEMA = bodyOf({ subject: SUBJECT }, 'subject')
+const BAN_SCHEMA = bodyOf(
+  { subject: SUBJECT, ttlSeconds: { type: 'integer', minimum: 1, maximum: TTL_SECONDS } },
+  'subject'
+)
+const ID = { type: 'string', maxLength: 128 } as const
+const ID_SCHEMA = bodyOf({ id: ID }, 'id')
+const FRIEND_SCHEMA = bodyOf(
+  {
+    id: ID,
+    trust: { type: 'integer', minimum: 0, maximum: 100 },
+    observe: { type: 'boolean' },
+    paused: { type: 'boolean' }
+  },
+  'id'
+)
+/** A host name has 253 characters at most. */
+const ENTRY_SCHEMA = bodyOf({ entry: { type: 'string', maxLength: 254 } }, 'entry')
 const NOTHING_SCHEMA = { body: { type: 'object', maxProperties: 0 } } as const
 const VERDICTS_SCHEMA = {
   querystring: {
@@ -59,6 +66,10 @@ const VERDICTS_SCHEMA = {
     }
   }
 } as const
+
+function bodyOf(properties: object, required: string) {
+  return { body: { type: 'object', required: [required], additionalProperties: false, properties } }
+}
 
 export function createWebServer(port: WebPort, { token, now }: WebOptions): WebServer {
   const history = createHistory()
@@ -81,6 +92,7 @@ export function createWebServer(port: WebPort, { token, now }: WebOptions): WebS
   addPage(app)
   addReading(app, port, history, stream)
   addActions(app, port, token)
+  addSettings(app, port, token)
   addHealth(app, port)
 
   const remember = (): void => history.add({ at: now(), ...port.counts() })
@@ -161,12 +173,16 @@ function addReading(app: FastifyInstance, port: WebPort, history: History, strea
   })
 }
 
-function addActions(app: FastifyInstance, port: WebPort, token: string | null): void {
-  // Before the body is looked at.
-  async function onRequest({ headers }: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
+/** Before the body is looked at. */
+function unlockedBy(token: string | null) {
+  return async ({ headers }: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> => {
     if (token !== null && carriesToken(headers.authorization, token)) return undefined
     return fail(reply.header('www-authenticate', 'Bearer'), 401, 'no-token', 'this needs the token')
   }
+}
+
+function addActions(app: FastifyInstance, port: WebPort, token: string | null): void {
+  const onRequest = unlockedBy(token)
   app.get('/api/session', { onRequest }, () => ({}))
   app.post<{ Body: BanForm }>('/api/ban', { onRequest, schema: BAN_SCHEMA }, ({ body }, reply) =>
     withSubject(body.subject, reply, async (subject) => send(reply, await port.ban(subject, body)))
@@ -179,6 +195,23 @@ function addActions(app: FastifyInstance, port: WebPort, token: string | null): 
   for (const [path, act] of Object.entries(actions)) {
     app.post<{ Body: SubjectForm }>(path, { onRequest, schema: SUBJECT_SCHEMA }, ({ body }, reply) =>
       withSubject(body.subject, reply, async (subject) => send(reply, await act(subject)))
+    )
+  }
+}
+
+function addSettings(app: FastifyInstance, port: WebPort, token: string | null): void {
+  const onRequest = unlockedBy(token)
+  app.post<{ Body: FriendForm }>('/api/friend', { onRequest, schema: FRIEND_SCHEMA }, async ({ body }, reply) => {
+    const { id, ...change } = body
+    return send(reply, await port.changeFriend(id, change))
+  })
+  app.post<{ Body: IdForm }>('/api/friend/remove', { onRequest, schema: ID_SCHEMA }, async ({ body }, reply) =>
+    send(reply, await port.removeFriend(body.id))
+  )
+  app.get('/api/allowlist', { onRequest }, () => port.allowlist())
+  for (const [path, act] of Object.entries({ '/api/allow': port.allow, '/api/disallow': port.disallow })) {
+    app.post<{ Body: EntryForm }>(path, { onRequest, schema: ENTRY_SCHEMA }, async ({ body }, reply) =>
+      send(reply, await act(body.entry.trim()))
     )
   }
 }

@@ -5,13 +5,13 @@ import type { FriendView, Status } from '../../src/control/api.ts'
 import type { Check } from '../../src/cli/doctor/check.ts'
 import {
   checkAlerts,
+  checkEnforcement,
   checkFriends,
   checkHandoffs,
   checkListening,
   checkMode,
   checkSkew
 } from '../../src/cli/doctor/daemon-checks.ts'
-import { parseIptables, parseNft } from '../../src/cli/doctor/firewall.ts'
 import type { Config } from '../../src/daemon/config.ts'
 
 function said(checks: Check | readonly Check[]): string[] {
@@ -97,39 +97,13 @@ test('alerts are repeated', () => {
   ])
 })
 
-test("nft's sets: single addresses, CIDRs, elements with more to them, and a rule that uses the set", () => {
-  const set = (name: string, elem?: unknown[]) => ({ set: { name, family: 'inet', table: 'f2b-table', elem } })
-  const rule = (name: string) => ({
-    rule: { expr: [{ match: { op: '==', left: { payload: {} }, right: `@${name}` } }, { reject: null }] }
-  })
-  const prefix = { prefix: { addr: '198.51.100.0', len: 24 } }
-  const elements = ['203.0.113.7', prefix, { elem: { val: '203.0.113.8', timeout: 60 } }, { elem: { val: prefix } }]
-  const objects = [
-    { metainfo: {} },
-    set('addr-set-banmesh', elements),
-    set('addr6-set-banmesh', ['2001:db8::7']),
-    set('addr-set-sshd', ['192.0.2.1']),
-    rule('addr-set-banmesh')
+test('bans of the own table that somebody has taken out of the kernel', () => {
+  const enforcement = [
+    { jail: 'banmesh', listed: 2, enforced: 1 },
+    { jail: 'nftables', listed: 3, enforced: 1 }
   ]
-  const both = [...objects, rule('addr6-set-banmesh')]
-  const blocked = (list: unknown[]) => parseNft(JSON.stringify({ nftables: list }), 'banmesh')
-  const addresses = new Set(['203.0.113.7', '198.51.100.0/24', '203.0.113.8', '2001:db8::7'])
-  assert.deepEqual(blocked(objects), { ok: true, addresses, isHooked: false })
-  assert.deepEqual(blocked(both), { ok: true, addresses, isHooked: true })
-  assert.deepEqual(blocked([set('addr-set-banmesh')]), { ok: true, addresses: new Set(), isHooked: false })
-  assert.deepEqual(blocked([]), { ok: true, addresses: new Set(), isHooked: false })
-  assert.equal(parseNft('no JSON', 'banmesh').ok, false)
-})
-
-test("iptables' chains: the jail's sources, and a jump to the chain", () => {
-  const rules = `-P INPUT ACCEPT
--N f2b-banmesh
--A f2b-banmesh -s 203.0.113.7/32 -j REJECT --reject-with icmp-port-unreachable
--A f2b-banmesh -j RETURN
--A f2b-sshd -s 192.0.2.1/32 -j REJECT
--A f2b-banmesh -s 2001:db8::7/128 -j REJECT`
-  const addresses = new Set(['203.0.113.7', '2001:db8::7'])
-  assert.deepEqual(parseIptables(rules, 'banmesh'), { ok: true, addresses, isHooked: false })
-  const hooked = `${rules}\n-A INPUT -p tcp -j f2b-banmesh`
-  assert.deepEqual(parseIptables(hooked, 'banmesh'), { ok: true, addresses, isHooked: true })
+  assert.deepEqual(said(checkEnforcement(status({ enforcement }))), [
+    'problem | 2 of 3 bans are not in the table of banmesh | systemctl restart banmesh'
+  ])
+  assert.deepEqual(checkEnforcement(status({ enforcement: [] })), [])
 })

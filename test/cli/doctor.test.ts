@@ -223,7 +223,38 @@ test('doctor finds what is broken, and its advice mends it', { skip }, async (t)
     assert.deepEqual(await patient.complaints(), healthy)
   })
 
-  await t.test('14. a daemon that does not run, for its port is taken', async () => {
+  await t.test('14. an action that leaves its events where nobody reads them', async () => {
+    const before = readFileSync(file('jail.local'), 'utf8')
+    await mends('spool', /of sshd leaves its events in \/nowhere, and the daemon reads .*\/spool$/, async () => {
+      writeFileSync(file('jail.local'), before.replace(/^ {9}banmesh$/m, '         banmesh[spool="/nowhere"]'))
+      await patient.reloadFail2ban()
+    })
+    writeFileSync(file('jail.local'), before)
+    await patient.reloadFail2ban()
+  })
+
+  await t.test('15. a jail that only the policy knows', async () => {
+    const before = shell.read('banmesh.yaml')
+    const config = JSON.parse(before) as { handoff: { fail2ban: object } }
+    config.handoff.fail2ban = { ...config.handoff.fail2ban, enabled: true }
+    shell.write('banmesh.yaml', JSON.stringify({ ...config, policy: { jails: { nginx: { jail: 'web-mesh' } } } }))
+    const { message, fix } = await patient.complaint('jail')
+    assert.equal(message, 'fail2ban has no jail web-mesh, which policy.jails names')
+    assert.match(fix!, /^add \[web-mesh\] to jail\.local/)
+    const local = readFileSync(file('jail.local'), 'utf8')
+    const jail = '[web-mesh]\nenabled = true\nfilter = sshd\nlogpath = /dev/null\n'
+    writeFileSync(file('jail.local'), `${local}${jail}action =\n`)
+    await patient.reloadFail2ban()
+    assert.equal((await patient.complaint('jail')).message, 'web-mesh has no action: it lists and blocks nothing')
+    writeFileSync(file('jail.local'), `${local}${jail}`)
+    await patient.reloadFail2ban()
+    assert.deepEqual(await patient.complaints(), healthy)
+    writeFileSync(file('jail.local'), local)
+    shell.write('banmesh.yaml', before)
+    await patient.reloadFail2ban()
+  })
+
+  await t.test('16. a daemon that does not run, for its port is taken', async () => {
     await patient.daemon.signal('SIGTERM')
     const thief = createServer()
     await new Promise<void>((resolve) => thief.listen(PORT, '127.0.0.1', resolve))

@@ -166,6 +166,10 @@ test('banmesh status', async (t) => {
     claims: 6,
     verdicts: { accepted: 7, held: 8 },
     handoff: { log: { pending: 2, lastError: 'ENOSPC' }, fail2ban: null, nftables: null, exec: null },
+    enforcement: [
+      { jail: 'banmesh', listed: 12, enforced: 11 },
+      { jail: 'nftables', listed: 5, enforced: 5 }
+    ],
     flushed: 3,
     alerts: [
       {
@@ -195,6 +199,7 @@ DHT        4 peers
 ledger     5 reports with 6 claims
 verdicts   7 banned, 8 held
 hand-off   log 2 waiting (ENOSPC); fail2ban off
+firewall   blocks 11 of the 12 bans in banmesh, 5 of 5 in nftables
 flushed    3 (until banmesh resume, or a new verdict)
 ALERT      198.51.100.1, an address of this node, is banned by 12D3KooWcarol (sshd, told by bob)
 sync       12D3KooWbob: received 30 of 400 reports, sent 1 of 2

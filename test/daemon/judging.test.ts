@@ -139,3 +139,15 @@ test('what is protected is judged, held with the reason, and never handed over',
   await node.ingest.review([HOST])
   assert.equal(node.verdicts.get(HOST)?.accepted, true)
 })
+
+test('a flood of one friend does not keep the ban of another waiting', async () => {
+  const node = createStand([trusting(bob, 80), trusting(dave, 80)])
+  const flood = Array.from({ length: 500 }, (_, i) => `2001:db8::${(i + 1).toString(16)}` as Subject)
+  const claims = flood.map((subject) => claimOf(subject, { until: SECONDS + 3600 }))
+  await node.ingest(seal(bob, { issuedAt: NOW, claims }), bob.id)
+  await node.ingest(say({}, dave), dave.id)
+  assert.deepEqual(
+    node.outbox.pending('log', 2).map(({ subject }) => subject),
+    [flood[0], HOST]
+  )
+})

@@ -52,9 +52,15 @@ test('an unban by hand in the jail that keeps the books opens the firewall, and 
     const { handoff } = await bob.banmesh.get<Status>('/v1/status')
     assert.deepEqual([handoff.nftables, handoff.fail2ban], [UP_TO_DATE, UP_TO_DATE])
 
-    // The veto is taken back; a fail2ban that is away leaves the firewall as it is.
     await bob.banmesh.cli('unban', '--forget-veto', address)
     await becomes('refused')
+    // A flush opens the firewall, and the table stays for what comes next.
+    await bob.banmesh.cli('flush')
+    await becomes('open')
+    assert.equal(await books(), '')
+    await bob.banmesh.cli('resume')
+    await becomes('refused')
+    // A fail2ban that is away leaves the firewall as it is.
     await bob.fail2ban.stop()
     await becomes('refused')
   })

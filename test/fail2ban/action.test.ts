@@ -1,10 +1,15 @@
-/** The shipped action in a real fail2ban: what it tells banmesh, and what banmesh concludes. */
+/**
+ * The shipped action in a real fail2ban: what it tells banmesh, and what banmesh concludes. Every jail has it twice, once
+ * with a spool and once without, so that everything goes by the command: both have to come to the same.
+ */
 import { deepEqual, equal, match } from 'node:assert/strict'
-import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { decide, settle, type Decision, type Flushes, type ShareRules } from '../../src/fail2ban/events.ts'
 import { parseHookArgs } from '../../src/fail2ban/hook-args.ts'
+import type { HookEvent } from '../../src/fail2ban/hook-event.ts'
+import { readSpool, SPOOL_LIMITS } from '../../src/fail2ban/spool.ts'
 import { requires } from '../support/requirements.ts'
 import { until } from '../support/until.ts'
 import { prepareFail2ban, type Fail2banServer } from './server.ts'
@@ -18,8 +23,19 @@ const RULES: ShareRules = {
   meshJails: ['banmesh', 'web-mesh']
 }
 
+/** The action that goes by the command. */
+const BY_COMMAND = 'by-command'
+
+interface Seen {
+  readonly event: HookEvent
+  /** Unix ms. */
+  readonly at: number
+}
+
 interface Recorded {
   readonly server: Fail2banServer
+  /** All events up to now. */
+  events(): HookEvent[]
   /** The events since the last look, in short: `ban 203.0.113.1`. Every call must have been understood. */
   heard(): string[]
   /** What follows from everything that was heard up to now, after the time in which it settles; and forgets it. */
@@ -38,12 +54,12 @@ async function record(t: TestContext, jails: string, script = ''): Promise<Recor
     `#!/bin/sh\nline=$(date +%s%3N; printf '%s\\n' "$@")\nprintf '%s\\n\\n' "$line" >>${calls}\n${script}\n`,
     { mode: 0o755 }
   )
-  await installInto(server.dir, { command: recorder })
+  const spool = join(server.dir, 'spool')
+  mkdirSync(spool)
+  const config = '/etc/banmesh/banmesh.yaml'
+  await installInto(server.dir, { command: recorder, spool: { path: spool, config } })
   writeFileSync(join(server.dir, 'auth.log'), '')
-  let flushes: Flushes = []
-  let seen = 0
-  let decided = 0
-  const parsed = () => {
+  const called = (): Seen[] => {
     if (!existsSync(calls)) return []
     const blocks = readFileSync(calls, 'utf8').split('\n\n').slice(0, -1)
     return blocks.map((block) => {
@@ -53,24 +69,64 @@ async function record(t: TestContext, jails: string, script = ''): Promise<Recor
       return { at: Number(at), event: event.value }
     })
   }
-  const short = (): string[] => parsed().map(({ event }) => [event.event, event.jail, event.ip].join(' ').trim())
+  const spooled = (): Seen[] => {
+    const read = readSpool(spool, SPOOL_LIMITS.files, Date.now())
+    if (!read.ok || read.value.junk.length > 0) throw new Error(`not understood: ${JSON.stringify(read)}`)
+    return [...read.value.events]
+  }
+  const ways = [spooled, called].map(follow)
+  const [bySpool] = ways as [ReturnType<typeof follow>]
+  function both(ask: (way: ReturnType<typeof follow>) => string[]): string[] {
+    const [answer, other] = ways.map(ask) as [string[], string[]]
+    deepEqual(byJail(other), byJail(answer))
+    return answer
+  }
   return {
     server,
+    events: () => bySpool.events(),
+    heard: () => both((way) => way.heard()),
+    concluded: (minBanTimeSeconds = RULES.minBanTimeSeconds) => both((way) => way.concluded(minBanTimeSeconds)),
+    async hears(event) {
+      await until(
+        () => ways.every((way) => way.unheard().includes(event)),
+        `the event ${event}: ${ways.map((way) => way.unheard().join(', ')).join('; ')}\n${server.log()}`
+      )
+    }
+  }
+}
+
+/** In their order within each jail: two jails may stop at the same time. */
+function byJail(lines: readonly string[]): string[] {
+  const jailOf = (text: string): string => text.split(' ')[1]!
+  return lines.toSorted((a, b) => (jailOf(a) < jailOf(b) ? -1 : jailOf(a) > jailOf(b) ? 1 : 0))
+}
+
+/** One of the two ways, and how far it was looked at. */
+function follow(all: () => Seen[]) {
+  let flushes: Flushes = []
+  let seen = 0
+  let decided = 0
+  const unheard = (): string[] =>
+    all()
+      .slice(seen)
+      .map(({ event }) => [event.event, event.jail, event.ip].join(' ').trim())
+  return {
+    unheard,
+    events: () => all().map(({ event }) => event),
     heard() {
-      const all = short()
-      const fresh = all.slice(seen)
-      seen = all.length
+      const fresh = unheard()
+      seen += fresh.length
       return fresh
     },
-    concluded(minBanTimeSeconds = RULES.minBanTimeSeconds) {
-      const all = parsed()
+    concluded(minBanTimeSeconds: number) {
+      const fresh = all().slice(decided)
       const decisions: Decision[] = []
-      for (const { at, event } of all.slice(decided)) {
+      for (const { at, event } of fresh) {
         const next = decide(flushes, event, at, { ...RULES, minBanTimeSeconds })
         flushes = next.flushes
         decisions.push(...next.decisions)
       }
-      decided = all.length
+      decided += fresh.length
       const settled = settle(flushes, Date.now() + 60_000)
       flushes = settled.flushes
       return [...decisions, ...settled.decisions].map((decision) =>
@@ -78,18 +134,12 @@ async function record(t: TestContext, jails: string, script = ''): Promise<Recor
           ? `lift-all ${decision.jail}`
           : `${decision.kind} ${decision.jail} ${decision.subject}`
       )
-    },
-    async hears(event) {
-      await until(
-        () => short().slice(seen).includes(event),
-        `the event ${event}: ${short().join(', ')}\n${server.log()}`
-      )
     }
   }
 }
 
 function jail(name: string, log: string, more = ''): string {
-  return `[${name}]\nenabled = true\nfilter = sshd\nbackend = polling\nlogpath = ${log}\nbantime = 10m\naction = %(action_)s\n         banmesh\n${more}\n`
+  return `[${name}]\nenabled = true\nfilter = sshd\nbackend = polling\nlogpath = ${log}\nbantime = 10m\naction = %(action_)s\n         banmesh\n         banmesh[actname=${BY_COMMAND}, spool=""]\n${more}\n`
 }
 
 /** The jail's log is made by `record`; fail2ban finds it beside its configuration. */
@@ -126,7 +176,7 @@ test(
 )
 
 test('A ban that fail2ban found in a log is announced with its failures.', { skip }, async (t) => {
-  const { server, hears, concluded } = await recordJails(t, ['sshd'], 'maxretry = 2')
+  const { server, events, hears, concluded } = await recordJails(t, ['sshd'], 'maxretry = 2')
   const stamp = new Date()
     .toString()
     .slice(4, 24)
@@ -134,7 +184,7 @@ test('A ban that fail2ban found in a log is announced with its failures.', { ski
   const line = `${stamp} host sshd[99]: Failed password for root from 203.0.113.5 port 4711 ssh2\n`
   appendFileSync(join(server.dir, 'auth.log'), line + line)
   await hears('ban sshd 203.0.113.5')
-  match(readFileSync(join(server.dir, 'calls'), 'utf8'), /--failures\n2$/m)
+  equal(events().at(-1)?.failures, 2)
   deepEqual(concluded(), ['announce sshd 203.0.113.5'])
 })
 
@@ -148,7 +198,7 @@ test('The natural end of a ban is not an unban (bug 33).', { skip }, async (t) =
 
 test('With bantime.increment the longer time follows the ban.', { skip }, async (t) => {
   const more = 'bantime.increment = true\nbantime.multipliers = 1 4'
-  const { server, heard, hears, concluded } = await recordJails(t, ['sshd'], more)
+  const { server, events, heard, hears, concluded } = await recordJails(t, ['sshd'], more)
   await server.client('set', 'sshd', 'bantime', '2')
   await server.client('set', 'sshd', 'banip', '203.0.113.1')
   await hears('unban sshd 203.0.113.1')
@@ -158,7 +208,7 @@ test('With bantime.increment the longer time follows the ban.', { skip }, async 
   deepEqual(heard(), ['ban sshd 203.0.113.1', 'prolong sshd 203.0.113.1'])
   // The ban mostly comes with the base time, too short to be shared here; the true one is worked out beside it.
   deepEqual([...new Set(concluded(3))], ['announce sshd 203.0.113.1'])
-  match(readFileSync(join(server.dir, 'calls'), 'utf8'), /\nprolong\n[^]*--bantime\n8\n/)
+  equal(events().find(({ event }) => event === 'prolong')?.banTime, 8)
 })
 
 test(
@@ -227,7 +277,7 @@ test('Taking the action out of a jail lifts nothing.', { skip }, async (t) => {
   await server.client('set', 'sshd', 'banip', '203.0.113.1')
   concluded()
   const local = join(server.config, 'jail.local')
-  writeFileSync(local, readFileSync(local, 'utf8').replace('\n         banmesh', ''))
+  writeFileSync(local, readFileSync(local, 'utf8').replaceAll(/\n +banmesh.*/g, ''))
   await server.client('reload')
   await hears('stop sshd')
   deepEqual(concluded(), [])
@@ -252,9 +302,9 @@ test('A command that hangs is ended, and one that fails or is not there hinders 
   rmSync(join(server.dir, 'recorder'))
   await server.client('set', 'sshd', 'banip', '203.0.113.2')
   equal((await server.client('get', 'sshd', 'banip')).trim().split(' ').length, 2)
-  match(server.log(), /Failed to execute ban jail 'sshd' action 'banmesh'/)
-  equal((await server.client('get', 'sshd', 'action', 'banmesh', 'timeout')).trim(), '10')
-  await server.client('set', 'sshd', 'action', 'banmesh', 'timeout', '1')
+  match(server.log(), /Failed to execute ban jail 'sshd' action 'by-command'/)
+  equal((await server.client('get', 'sshd', 'action', BY_COMMAND, 'timeout')).trim(), '10')
+  await server.client('set', 'sshd', 'action', BY_COMMAND, 'timeout', '1')
   writeFileSync(join(server.dir, 'recorder'), '#!/bin/sh\nsleep 60\n', { mode: 0o755 })
   await server.client('set', 'sshd', 'banip', '203.0.113.3')
   match(server.log(), /timed out after 1 seconds/)

@@ -2,7 +2,7 @@
 import { deepEqual, equal } from 'node:assert/strict'
 import { test } from 'node:test'
 import { createSocketClient } from '../../src/fail2ban/socket-client.ts'
-import { enforced, ENFORCEMENT_LIMITS, jailEnforced, readFirewall } from '../../src/fail2ban/enforcement.ts'
+import { enforced, ENFORCEMENT_LIMITS, readFirewall } from '../../src/fail2ban/enforcement.ts'
 import { parseIpsets, parseIptables } from '../../src/fail2ban/firewall-iptables.ts'
 import { parseNft } from '../../src/fail2ban/firewall-nft.ts'
 import { isBlocked } from '../../src/fail2ban/firewall-walk.ts'
@@ -35,21 +35,21 @@ test("Which bans of fail2ban's own actions the firewall enforces.", { skip }, as
   const client = createSocketClient({ socket: server.socket })
   const proof = async (name: string, ...ips: string[]): Promise<unknown> => {
     await client.ban(name, ips.map(subject))
-    const firewall = await readFirewall(['ip', 'netns', 'exec', namespace])
-    return firewall.ok ? jailEnforced(client, name, firewall.value) : firewall
+    const [listed, firewall] = [await client.banned(name), await readFirewall(['ip', 'netns', 'exec', namespace])]
+    return listed.ok && firewall.ok ? enforced([...listed.value.keys()], firewall.value) : null
   }
   for (const [index, action] of actions.entries()) {
     const ips = [`203.0.113.${index + 1}`, `2001:db8::${index + 1}`]
-    deepEqual(await proof(`jail${index}`, ...ips), { ok: true, value: { looked: 2, blocked: 2, open: [] } }, action)
+    deepEqual(await proof(`jail${index}`, ...ips), { listed: 2, blocked: 2, open: [] }, action)
   }
-  deepEqual(await proof('broken', '203.0.113.9'), { ok: true, value: { looked: 1, blocked: 0, open: ['203.0.113.9'] } })
-  deepEqual(await proof('books', '203.0.113.8'), { ok: true, value: { looked: 1, blocked: 0, open: ['203.0.113.8'] } })
+  deepEqual(await proof('broken', '203.0.113.9'), { listed: 1, blocked: 0, open: ['203.0.113.9'] })
+  deepEqual(await proof('books', '203.0.113.8'), { listed: 1, blocked: 0, open: ['203.0.113.8'] })
   // nftables' sets take single addresses only, so a CIDR is listed and open; iptables blocks it.
-  deepEqual(await proof('jail1', CIDR), { ok: true, value: { looked: 3, blocked: 2, open: [CIDR] } })
-  deepEqual(await proof('jail3', '198.51.100.128/25'), { ok: true, value: { looked: 3, blocked: 3, open: [] } })
+  deepEqual(await proof('jail1', CIDR), { listed: 3, blocked: 2, open: [CIDR] })
+  deepEqual(await proof('jail3', '198.51.100.128/25'), { listed: 3, blocked: 3, open: [] })
   // Somebody reloads the firewall.
   await run('nft', 'flush', 'ruleset')
-  deepEqual(await proof('jail0'), { ok: true, value: { looked: 2, blocked: 0, open: ['203.0.113.1', '2001:db8::1'] } })
+  deepEqual(await proof('jail0'), { listed: 2, blocked: 0, open: ['203.0.113.1', '2001:db8::1'] })
 })
 
 test("banmesh's own table counts, of addresses and of CIDRs.", { skip }, async (t) => {
@@ -157,9 +157,10 @@ test('Sets, literals, ranges and masks of nftables are understood, and what is n
 test('Of very many bans so many are looked up, spread over all, and a few are named.', () => {
   const many = Array.from({ length: ENFORCEMENT_LIMITS.subjects + 1 }, (_, i) => subject(`2001:db8::${i.toString(16)}`))
   const none = enforced(many, { blocks: () => false })
-  deepEqual(
-    [none.looked, none.blocked, none.open.length],
-    [Math.ceil((ENFORCEMENT_LIMITS.subjects + 1) / 2), 0, ENFORCEMENT_LIMITS.named]
-  )
-  equal(enforced(many.slice(1), { blocks: () => true }).blocked, ENFORCEMENT_LIMITS.subjects)
+  deepEqual([none.listed, none.blocked, none.open.length], [many.length, 0, ENFORCEMENT_LIMITS.named])
+  // Looked up are the first, the third...
+  const estimate = (open: number): number => enforced(many, { blocks: (each) => each !== many[open] }).blocked
+  deepEqual([estimate(0), estimate(1)], [many.length - 2, many.length])
+  equal(enforced(many.slice(1), { blocks: (each) => each !== many[1] }).blocked, ENFORCEMENT_LIMITS.subjects - 1)
+  deepEqual(enforced([], { blocks: () => false }), { listed: 0, blocked: 0, open: [] })
 })

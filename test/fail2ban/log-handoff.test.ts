@@ -10,7 +10,15 @@ const NOW = 1763668800_000
 const UNTIL = NOW / 1000 + 86_400
 
 function setUp() {
-  const state = { now: NOW, instance: 'a' as string | null, renewed: false, refusal: null as LogRefusal | null }
+  const state = {
+    now: NOW,
+    instance: 'a' as string | null,
+    renewed: false,
+    refusal: null as LogRefusal | null,
+    /** Bans that were looked at, and the milliseconds that each takes. */
+    looked: 0,
+    costMs: 0
+  }
   const lines: string[] = []
   const batches: number[] = []
   const ledger = createTestLedger(UNTIL)
@@ -27,7 +35,13 @@ function setUp() {
       close() {}
     },
     outbox: ledger.outbox,
-    wanted: ledger.wanted,
+    *wanted() {
+      for (const ban of ledger.wanted()) {
+        state.looked += 1
+        state.now += state.costMs
+        yield ban
+      }
+    },
     instance: () => state.instance,
     now: () => state.now,
     schedule: timers.schedule
@@ -80,7 +94,7 @@ test('A ban is written again when its time has come, and neither earlier nor aft
   await timers.next()
   deepEqual(await written(), [])
   ledger.end('203.0.113.2')
-  state.now += 1
+  state.now += LOG_HANDOFF.lookMs
   await timers.next()
   deepEqual(await written(), ['unban 203.0.113.2', 'ban 203.0.113.1'])
   state.now = UNTIL * 1000
@@ -134,5 +148,52 @@ test('Many bans go in batches of the limit.', async () => {
     batches.filter((count) => count > 0),
     [LOG_HANDOFF.batch, 1]
   )
+  await handoff.stop()
+})
+
+test('All that is wanted is looked at in slices, and the longer that took the later again.', async () => {
+  const { state, ledger, timers, handoff, written } = setUp()
+  const count = 2 * LOG_HANDOFF.batch
+  ledger.accept(...Array.from({ length: count }, (_, i) => `2001:db8::${(i + 1).toString(16)}`))
+  handoff.start()
+  await written()
+  equal(state.looked, count)
+  state.costMs = 1
+  state.now += LOG_HANDOFF.lookMs
+  for (const looked of [LOG_HANDOFF.batch, count]) {
+    await timers.next()
+    await timers.peek()
+    equal(state.looked, count + looked)
+  }
+  await timers.next()
+  equal(await timers.peek(), LOG_HANDOFF.lookMs)
+  // Neither after the usual time nor for a new ban.
+  for (let passed = 0; passed < count * LOG_HANDOFF.rest; passed += LOG_HANDOFF.lookMs) {
+    equal(state.looked, 2 * count)
+    ledger.accept('203.0.113.1')
+    handoff.kick()
+    deepEqual(await written(), ['ban 203.0.113.1'])
+    state.now += LOG_HANDOFF.lookMs
+  }
+  await timers.next()
+  deepEqual(await written(), [])
+  equal(state.looked, 3 * count + 1)
+  await handoff.stop()
+})
+
+test('A start of fail2ban during a walk, or a rest, writes everything again.', async () => {
+  const { state, ledger, timers, handoff, written } = setUp()
+  const count = 2 * LOG_HANDOFF.batch
+  ledger.accept(...Array.from({ length: count }, (_, i) => `2001:db8::${(i + 1).toString(16)}`))
+  handoff.start()
+  await written()
+  state.costMs = 1
+  state.now += LOG_HANDOFF.lookMs
+  await timers.next()
+  state.instance = 'b'
+  equal((await written()).length, count)
+  state.instance = 'c'
+  await timers.next()
+  equal((await written()).length, count)
   await handoff.stop()
 })

@@ -10,3 +10,18 @@ export async function installInto(dir: string, options: InstallOptions = {}): Pr
   const written = await writeInstallFiles(dir, files.ok ? files.value : [])
   equal(written.ok, true)
 }
+
+/** What fail2ban would give to `sh -c` for one of the action's commands, with the tags' values where it would put them. */
+export function actionScript(
+  command: string,
+  tags: Readonly<Record<string, string>>,
+  options: InstallOptions = {}
+): string {
+  const files = installFiles(options)
+  const text = files.ok ? files.value.find(({ path }) => path.endsWith('action.d/banmesh.conf'))!.content : ''
+  const values = new Map([...text.matchAll(/^(\w+) = ?(.*(?:\n[ \t]+.*)*)/gm)].map(([, key, value]) => [key!, value!]))
+  let script = values.get(command)!
+  // Its parameters and then what it knows of the ban: fail2ban does not look for tags in the latter.
+  for (let i = 0; i < 3; i++) script = script.replaceAll(/<(\w+)>/g, (tag, name: string) => values.get(name) ?? tag)
+  return script.replaceAll(/<(\w+)>/g, (tag, name: string) => tags[name] ?? tag).replaceAll('%%', '%')
+}

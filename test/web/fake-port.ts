@@ -18,7 +18,8 @@ export const OVERVIEW: Overview = {
     reports: 5,
     claims: 6,
     verdicts: { accepted: 1, held: 1 },
-    handoff: { log: { pending: 0, lastError: null }, fail2ban: null },
+    handoff: { log: { pending: 0, lastError: null }, fail2ban: null, nftables: null, exec: null },
+    enforcement: [],
     lastError: null
   },
   friends: []
@@ -99,6 +100,22 @@ export function createFakePort(
     },
     async forgetVeto() {
       return { ok: false, status: 403, reason: 'no-veto', message: 'there is none', hint: 'look again' }
+    },
+    async changeFriend(id, change) {
+      done.push(`friend ${id} ${JSON.stringify(change)}`)
+      return { ok: true }
+    },
+    async removeFriend(id) {
+      done.push(`friend-remove ${id}`)
+      return { ok: true }
+    },
+    allowlist: () => ['192.0.2.0/24'],
+    async allow(entry) {
+      done.push(`allow ${entry}`)
+      return { ok: true }
+    },
+    async disallow() {
+      return { ok: false, status: 404, reason: 'absent', message: 'it is not on the allowlist' }
     },
     metrics: async () => 'banmesh_up 1\n',
     failing: () => answers.failing ?? []

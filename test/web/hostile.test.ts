@@ -33,7 +33,7 @@ const port = createFakePort({
       version: HOSTILE,
       network: HOSTILE,
       lastError: HOSTILE,
-      handoff: { log: { pending: 1, lastError: HOSTILE }, fail2ban: null },
+      handoff: { log: { pending: 1, lastError: HOSTILE }, fail2ban: null, nftables: null, exec: null },
       alerts: [{ subject: HOSTILE, reason: 'own-address', by: [{ origin: HOSTILE, name: HOSTILE, via: [HOSTILE] }] }]
     },
     friends: [FRIEND]

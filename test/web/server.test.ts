@@ -103,13 +103,15 @@ test('a file that the browser has already is not sent again', async () => {
 test('without the token, or with a wrong one, nothing can be changed', async () => {
   const body = '{"subject":"192.0.2.1"}'
   const wrong = ['', 'Bearer', `Bearer ${TOKEN}x`, `bearer ${TOKEN}`, TOKEN, `Basic ${btoa(`:${TOKEN}`)}`]
-  for (const path of ['/api/ban', '/api/unban', '/api/forget-veto', '/api/pause', '/api/resume', '/api/flush']) {
+  const settings = ['/api/friend', '/api/friend/remove', '/api/allow', '/api/disallow']
+  const actions = ['/api/ban', '/api/unban', '/api/forget-veto', '/api/pause', '/api/resume', '/api/flush']
+  for (const path of [...actions, ...settings]) {
     for (const authorization of wrong) {
       const got = await ask('POST', path, { ...JSON_TYPE, authorization }, body)
       assert.equal(got.status, 401, `${path} ${authorization}`)
     }
   }
-  assert.equal((await ask('GET', '/api/session')).status, 401)
+  for (const path of ['/api/session', '/api/allowlist']) assert.equal((await ask('GET', path)).status, 401)
   assert.equal((await ask('GET', '/api/session', { authorization: `Bearer ${TOKEN}` })).status, 200)
   assert.deepEqual(port.done, [])
 })
@@ -236,4 +238,37 @@ test('the stream sends what has happened, then what happens; one reader too many
   gone.abort()
   await ended
   await until(() => port.listeners() === 0, 'the server to notice that nobody reads any more')
+})
+
+test('settings are taken as they are meant, and nothing else', async () => {
+  const change = async (path: string, body: object): Promise<number> =>
+    (await ask('POST', path, AUTHORIZED, JSON.stringify(body))).status
+  const name = (length: number): string => 'a'.repeat(length)
+  for (const [status, path, body] of [
+    [200, '/api/friend', { id: 'x', trust: 0 }],
+    [200, '/api/friend', { id: 'x', trust: 100, observe: true, paused: false }],
+    [400, '/api/friend', { id: 'x', trust: 101 }],
+    [400, '/api/friend', { id: 'x', trust: -1 }],
+    [400, '/api/friend', { id: 'x', trust: 1.5 }],
+    [400, '/api/friend', { id: 'x', trust: '80' }],
+    [400, '/api/friend', { id: 'x', paused: 1 }],
+    [400, '/api/friend', { id: 'x', name: 'y' }],
+    [400, '/api/friend', { trust: 80 }],
+    [200, '/api/friend/remove', { id: name(128) }],
+    [400, '/api/friend/remove', { id: name(129) }],
+    [200, '/api/allow', { entry: name(254) }],
+    [400, '/api/allow', { entry: name(255) }],
+    [400, '/api/allow', { subject: '192.0.2.1' }],
+    [404, '/api/disallow', { entry: '192.0.2.1' }]
+  ] as const) {
+    assert.equal(await change(path, body), status, `${path} ${JSON.stringify(body).slice(0, 60)}`)
+  }
+  assert.deepEqual(port.done, [
+    'friend x {"trust":0}',
+    'friend x {"trust":100,"observe":true,"paused":false}',
+    `friend-remove ${name(128)}`,
+    `allow ${name(254)}`
+  ])
+  const { authorization } = AUTHORIZED
+  assert.deepEqual(JSON.parse((await ask('GET', '/api/allowlist', { authorization })).body), ['192.0.2.0/24'])
 })

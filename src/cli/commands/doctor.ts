@@ -7,6 +7,7 @@ import { ask, configPath, type Context } from '../context.ts'
 import { fine, problem, warning, type Check } from '../doctor/check.ts'
 import {
   checkAlerts,
+  checkEnforcement,
   checkFriends,
   checkHandoffs,
   checkListening,
@@ -78,6 +79,7 @@ async function examineDaemon(context: Context, config: Config): Promise<Check[]>
     ...checkMode(status.value),
     ...(friends.ok ? checkFriends(friends.value) : []),
     ...checkHandoffs(status.value),
+    ...checkEnforcement(status.value),
     ...checkAlerts(status.value)
   ]
 }

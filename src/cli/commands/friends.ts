@@ -141,16 +141,8 @@ async function editFriend(
   edit: (file: string, index: number) => string,
   verb: string
 ): Promise<Outcome> {
-  const { findFriends } = await import('../../daemon/config-edit.ts')
-  const saved = await changeConfig(
-    context,
-    (file) => {
-      const [index, ...more] = findFriends(file, who)
-      if (index === undefined) return refuse('no-such-friend')
-      return more.length > 0 ? refuse('ambiguous-friend') : { ok: true, value: edit(file, index) }
-    },
-    explain
-  )
+  const { friendEdit } = await import('../../daemon/config-changes.ts')
+  const saved = await changeConfig(context, friendEdit(who, edit), explain)
   if (!saved.ok) return saved
   return done({ friend: who, live: saved.live }, `${verb} ${printable(who)}${when(saved)}`, { notes: saved.notes })
 }

@@ -1,5 +1,6 @@
 /** `install`: the files of fail2ban, systemd and logrotate, shell completion, the manual page. */
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
+import type { InstallOptions } from '../../daemon/install.ts'
 import { configPath, readConfig, type Context } from '../context.ts'
 import { done, failed, type Failed, type Outcome } from '../outcome.ts'
 
@@ -8,12 +9,12 @@ export async function install(
   { root, print = false }: { root: string; print?: boolean }
 ): Promise<Outcome> {
   const { installFiles, writeInstallFiles } = await import('../../daemon/install.ts')
-  const logs = await configuredLogs(context)
-  if ('ok' in logs) return logs
-  const shipped = installFiles(logs)
+  const configured = await configuredPaths(context)
+  if ('ok' in configured) return configured
+  const shipped = installFiles(configured)
   if (!shipped.ok) {
     const hint = 'fail2ban and logrotate take letters, digits and . _ / + @ : - in a path'
-    const paths = Object.values(logs).filter((path) => path !== null)
+    const paths = [configured.logPath, configured.auditPath].filter((path) => typeof path === 'string')
     return failed(1, shipped.reason, `the path of handoff.log can't stand in their files: ${paths.join(', ')}`, hint)
   }
   const files = [...shipped.value, ...(await generatedFiles())]
@@ -34,20 +35,20 @@ export async function install(
   return done({ written: written.value }, [...written.value.map((path) => `wrote ${path}`), '', ...next].join('\n'))
 }
 
-interface Logs {
-  readonly logPath?: string
-  readonly auditPath?: string | null
-}
-
-/** The logs that the config names; none are the shipped ones. A machine may be prepared before it has a config. */
-async function configuredLogs(context: Context): Promise<Logs | Failed> {
+/** What the config names; what it does not is as shipped. A machine may be prepared before it has a config. */
+async function configuredPaths(context: Context): Promise<InstallOptions | Failed> {
   const path = await configPath(context)
   if (!path.ok) return {}
   const read = await readConfig(context)
   if (!read.ok) return read
   const { auditPath } = await import('../../daemon/audit-path.ts')
-  const { log } = read.value.config.handoff
-  return { ...(log === null ? {} : { logPath: log.path }), auditPath: auditPath(read.value.config) }
+  const { config } = read.value
+  const { log } = config.handoff
+  return {
+    ...(log === null ? {} : { logPath: log.path }),
+    auditPath: auditPath(config),
+    spool: { path: join(config.dataDir, 'spool'), config: path.value }
+  }
 }
 
 /** Made from the program itself, where an administrator's own files go. */

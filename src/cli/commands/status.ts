@@ -1,5 +1,13 @@
 /** `status`: how the daemon is. */
-import type { Alert, HandoffView, HandoffViews, KnockView, Status, SyncView } from '../../control/api.ts'
+import type {
+  Alert,
+  EnforcementView,
+  HandoffView,
+  HandoffViews,
+  KnockView,
+  Status,
+  SyncView
+} from '../../control/api.ts'
 import { ask, type Context } from '../context.ts'
 import { done, type Outcome } from '../outcome.ts'
 import { formatAgo, formatSpan, printable } from '../text.ts'
@@ -19,6 +27,7 @@ export async function status(context: Context): Promise<Outcome> {
     dht,
     verdicts,
     handoff,
+    enforcement,
     flushed,
     alerts,
     sync,
@@ -44,6 +53,9 @@ export async function status(context: Context): Promise<Outcome> {
     ['ledger', `${answer.value.reports} reports with ${answer.value.claims} claims`],
     ['verdicts', `${verdicts.accepted} banned, ${verdicts.held} held`],
     ['hand-off', describeHandoffs(handoff)],
+    ...(enforcement.length > 0
+      ? [['firewall', `blocks ${enforcement.map(describeEnforcement).join(', ')}`] as const]
+      : []),
     ...(flushed > 0 ? [['flushed', `${flushed} (until banmesh resume, or a new verdict)`] as const] : []),
     ...alerts.map((alert) => ['ALERT', describeAlert(alert)] as const),
     ...sync.map((view, index) => [index === 0 ? 'sync' : '', progress(view)] as const),
@@ -71,6 +83,10 @@ function describeKnock({ id, address, lastSeen, count }: KnockView, now: number)
 
 function progress({ friend, sent, toSend, received, toReceive }: SyncView): string {
   return `${friend}: received ${received} of ${toReceive} reports, sent ${sent} of ${toSend}`
+}
+
+function describeEnforcement({ jail, listed, enforced }: EnforcementView, index: number): string {
+  return index === 0 ? `${enforced} of the ${listed} bans in ${jail}` : `${enforced} of ${listed} in ${jail}`
 }
 
 /** Those that everybody has, and of the others those that are on. */

@@ -97,6 +97,17 @@ export function checkHandoffs({ handoff }: Status): Check[] {
   })
 }
 
+/** Of our own table; fail2ban's jails doctor asks itself. */
+export function checkEnforcement({ enforcement }: Status): Check[] {
+  return enforcement
+    .filter(({ jail, listed, enforced }) => jail === 'nftables' && enforced < listed)
+    .map(({ listed, enforced }) => {
+      const message = `${listed - enforced} of ${listed} bans are not in the table of banmesh`
+      const fix = 'the daemon makes them again within five minutes, or at once when it is restarted'
+      return problem('enforced', message, fix, 'systemctl restart banmesh')
+    })
+}
+
 export function checkAlerts({ alerts }: Status): Check[] {
   return alerts.map(({ subject, reason }) =>
     warning(

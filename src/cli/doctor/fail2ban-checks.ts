@@ -6,7 +6,6 @@ import type { Config } from '../../daemon/config.ts'
 import { printable } from '../text.ts'
 import { fine, problem, quoted, warning, type Check } from './check.ts'
 import { runCommand } from './command.ts'
-import { blockedBy } from './firewall.ts'
 
 /** The oldest fail2ban that the shipped files were tested with. */
 const OLDEST = [1, 0, 2] as const
@@ -16,8 +15,9 @@ const SHIPPED = ['filter.d/banmesh.conf', 'action.d/banmesh.conf'] as const
 type Ask = (...command: string[]) => Promise<string | null>
 
 /** `root`: where fail2ban's configuration is looked for, `/` or a folder of a test. */
-export async function checkFail2ban({ handoff }: Config, root: string): Promise<Check[]> {
-  const { client, socket, jail } = handoff.fail2ban
+export async function checkFail2ban(config: Config, root: string): Promise<Check[]> {
+  const { handoff, dataDir } = config
+  const { client, socket } = handoff.fail2ban
   if (handoff.log === null && !handoff.fail2ban.enabled) return []
   const version = await fail2banVersion(client)
   if (version === null) {
@@ -43,7 +43,11 @@ export async function checkFail2ban({ handoff }: Config, root: string): Promise<
     const { code, stdout } = await runCommand(client, ['-s', socket, ...command])
     return code === 0 ? stdout : null
   }
-  return [old, ...files, ...(await checkJail(ask, handoff, { jail, root })), ...(await checkDetectors(ask, jail))]
+  const { meshJails } = await import('../../daemon/enforcement.ts')
+  const jails = meshJails(config)
+  const checks = [old, ...files]
+  for (const jail of jails) checks.push(...(await checkJail(ask, handoff, { jail, root })))
+  return [...checks, ...(await checkDetectors(ask, jails, join(dataDir, 'spool')))]
 }
 
 async function fail2banVersion(client: string): Promise<number[] | null> {
@@ -69,15 +73,15 @@ async function checkFiles(root: string): Promise<Check[]> {
     const expected = shipped.ok
       ? shipped.value.find((file) => file.path === `etc/fail2ban/${name}`)?.content
       : undefined
-    if (withoutCommand(found) === withoutCommand(expected ?? '')) return fine(kind, `${path} is the shipped one`)
+    if (withoutChoices(found) === withoutChoices(expected ?? '')) return fine(kind, `${path} is the shipped one`)
     const fix = `write the shipped files; what you want to change belongs into ${path.replace(/conf$/, 'local')}`
     return warning(kind, `${path} is not the shipped one of this version`, fix, run)
   })
 }
 
-/** Another command in the action is the operator's choice. */
-function withoutCommand(text: string): string {
-  return text.replace(/^banmesh = .*$/m, '')
+/** The command in the action is the operator's choice; its folder has a check of its own. */
+function withoutChoices(text: string): string {
+  return text.replace(/^(?:banmesh|spool|config) = .*$/gm, '')
 }
 
 function textOf(path: string): string | null {
@@ -99,11 +103,18 @@ interface JailOptions {
   readonly root: string
 }
 
+/** The log, and the filter for it, are for the jail of all verdicts; those that the policy names are told by command. */
 async function checkJail(ask: Ask, handoff: Config['handoff'], { jail, root }: JailOptions): Promise<Check[]> {
+  const isForAll = jail === handoff.fail2ban.jail
   const checks: Check[] = []
   if ((await ask('status', jail)) === null) {
+    const message = `fail2ban has no jail ${jail}`
+    if (!isForAll) {
+      const fix = `add [${jail}] to jail.local, with enabled = true and an action, or take it out of policy.jails`
+      return [problem('jail', `${message}, which policy.jails names`, fix)]
+    }
     const fix = `write the shipped files, and see that no jail.local says enabled = false under [${jail}]`
-    return [problem('jail', `fail2ban has no jail ${jail}`, fix, installCommand(root))]
+    return [problem('jail', message, fix, installCommand(root))]
   }
   checks.push(fine('jail', `${jail} is there`))
   const actions = actionsOf((await ask('get', jail, 'actions')) ?? '')
@@ -111,10 +122,11 @@ async function checkJail(ask: Ask, handoff: Config['handoff'], { jail, root }: J
     const fix = `take banmesh out of the action of [${jail}]: what came from the mesh would be sent back to it; then restart fail2ban`
     checks.push(problem('jail', `${jail} has the action banmesh`, fix))
   }
-  if (actions.length === 0) {
+  // With nftables, a jail without an action keeps the books.
+  if (actions.length === 0 && !handoff.nftables.enabled) {
     checks.push(problem('jail', `${jail} has no action: it lists and blocks nothing`, `give [${jail}] an action`))
   }
-  if (handoff.log !== null) {
+  if (handoff.log !== null && isForAll) {
     checks.push(...checkLogPath((await ask('get', jail, 'logpath')) ?? '', handoff.log.path, jail))
     const failregex = (await ask('get', jail, 'failregex')) ?? ''
     if (!failregex.includes('"event":"ban"')) {
@@ -122,7 +134,7 @@ async function checkJail(ask: Ask, handoff: Config['handoff'], { jail, root }: J
       checks.push(problem('filter', `${jail} does not use the filter banmesh`, fix))
     }
   }
-  checks.push(await checkEnforced(ask, jail, actions))
+  checks.push(await checkEnforced(ask, jail))
   return checks
 }
 
@@ -155,44 +167,54 @@ function actionsOf(answer: string): string[] {
     .filter((name) => name !== '')
 }
 
-async function checkEnforced(ask: Ask, jail: string, actions: readonly string[]): Promise<Check> {
-  const listed = ((await ask('get', jail, 'banip')) ?? '').split(/\s+/).flatMap((text): Cidr[] => {
+async function checkEnforced(ask: Ask, jail: string): Promise<Check> {
+  const bans = ((await ask('get', jail, 'banip')) ?? '').split(/\s+/).flatMap((text): Cidr[] => {
     const cidr = parseCidr(text)
     return cidr === null ? [] : [cidr]
   })
-  if (listed.length === 0)
+  if (bans.length === 0) {
     return fine('enforced', `${jail} bans nobody just now, so there is nothing to see in the firewall`)
-  const blocked = await blockedBy(jail, actions)
-  if (!blocked.ok) {
-    return warning(
-      'enforced',
-      `whether the firewall blocks what ${jail} lists can't be seen: ${blocked.reason}`,
-      'look yourself'
-    )
   }
-  const missing = listed.filter((cidr) => !blocked.addresses.has(cidr))
-  if (missing.length === 0 && blocked.isHooked)
-    return fine('enforced', `all ${listed.length} bans of ${jail} are in the firewall`)
-  const message =
-    missing.length > 0
-      ? `${missing.length} of ${listed.length} bans of ${jail} are listed and not in the firewall, such as ${missing[0]}`
-      : `the bans of ${jail} are in the firewall, but no rule uses them`
+  const { enforced, readFirewall } = await import('../../daemon/enforcement.ts')
+  // After the list: what was listed has been tried to be blocked by then.
+  const firewall = await readFirewall()
+  if (!firewall.ok) {
+    const { reason } = firewall
+    const fix = reason === 'needs-cap-net-admin' ? 'be root: sudo banmesh doctor' : 'look yourself: nft list ruleset'
+    return warning('enforced', `whether the firewall blocks what ${jail} lists can't be seen: ${reason}`, fix)
+  }
+  const { listed, blocked, open } = enforced(bans, firewall.value)
+  if (blocked === listed) return fine('enforced', `all ${listed} bans of ${jail} are in the firewall`)
+  const message = `${listed - blocked} of ${listed} bans of ${jail} are listed and not in the firewall, such as ${open[0]}`
   const fix =
     "fail2ban's log says why the action failed (often: a port by name without /etc/services, or no nftables); then"
   return problem('enforced', message, fix, `fail2ban-client reload --restart ${jail}`)
 }
 
-/** Whether some jail that detects attacks tells banmesh. */
-async function checkDetectors(ask: Ask, meshJail: string): Promise<Check[]> {
+/** Whether some jail that detects attacks tells banmesh, and where its action leaves what it has to tell. */
+async function checkDetectors(ask: Ask, meshJails: readonly string[], spool: string): Promise<Check[]> {
   const list = /Jail list:\s*(.*)/.exec((await ask('status')) ?? '')?.[1] ?? ''
-  const jails = list.split(/[\s,]+/).filter((name) => name !== '' && name !== meshJail)
+  const jails = list.split(/[\s,]+/).filter((name) => name !== '' && !meshJails.includes(name))
   const telling: string[] = []
   for (const jail of jails) {
     if (actionsOf((await ask('get', jail, 'actions')) ?? '').includes('banmesh')) telling.push(jail)
   }
-  if (telling.length > 0)
-    return [fine('action', `${telling.join(', ')} ${telling.length === 1 ? 'tells' : 'tell'} the mesh`)]
-  const fix =
-    'in jail.local, under the jail that detects attacks: action = %(action_)s, and banmesh in the next line, indented; then restart fail2ban'
-  return [problem('action', 'no jail tells banmesh: friends hear nothing from this node', fix)]
+  if (telling.length === 0) {
+    const fix =
+      'in jail.local, under the jail that detects attacks: action = %(action_)s, and banmesh in the next line, indented; then restart fail2ban'
+    return [problem('action', 'no jail tells banmesh: friends hear nothing from this node', fix)]
+  }
+  const told = fine('action', `${telling.join(', ')} ${telling.length === 1 ? 'tells' : 'tell'} the mesh`)
+  const checks = await Promise.all(telling.map((jail) => checkSpool(ask, jail, spool)))
+  return [told, ...checks.flat()]
+}
+
+/** The action leaves events in a folder; in another than the daemon's they stay for ever. */
+async function checkSpool(ask: Ask, jail: string, expected: string): Promise<Check[]> {
+  const found = (await ask('get', jail, 'action', 'banmesh', 'spool'))?.trim()
+  // Without one it calls the command; an older action does not know it.
+  if (!found || real(found) === real(expected)) return []
+  const message = `the action banmesh of ${jail} leaves its events in ${printable(found)}, and the daemon reads ${expected}`
+  const fix = `in jail.local, under [${jail}]: banmesh[spool="${expected}"] as the action; until the next restart this will do`
+  return [problem('spool', message, fix, `fail2ban-client set ${jail} action banmesh spool ${quoted(expected)}`)]
 }

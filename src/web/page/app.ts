@@ -17,6 +17,8 @@ export interface State {
   readonly rows: readonly VerdictRow[] | null
   readonly next: string | null
   readonly history: readonly HistoryPoint[]
+  /** Null: not read, for it takes the token. */
+  readonly allowlist: readonly string[] | null
   readonly why: { readonly subject: string; readonly answer: WhyView | null; readonly refusal: string | null } | null
   /** Null: read-only. */
   readonly token: string | null
@@ -67,6 +69,7 @@ export function createApp(browser: Browser, changed: (state: State) => void) {
     rows: null,
     next: null,
     history: [],
+    allowlist: null,
     why: null,
     token: null,
     unlocking: null,
@@ -127,6 +130,13 @@ export function createApp(browser: Browser, changed: (state: State) => void) {
     })
   }
 
+  async function readAllowlist(): Promise<void> {
+    const { token } = state
+    if (token === null) return
+    const answer = await server.allowlist(token)
+    if (answer.ok && state.token === token) set({ allowlist: answer.value })
+  }
+
   /** Soon, once: after something has happened. */
   function refresh(): void {
     refreshing ??= browser.later(() => {
@@ -140,11 +150,32 @@ export function createApp(browser: Browser, changed: (state: State) => void) {
     if (answer.ok) {
       browser.sessionStorage.setItem(TOKEN_KEY, token)
       set({ token, unlocking: null })
+      await readAllowlist()
       return
     }
     browser.sessionStorage.removeItem(TOKEN_KEY)
     const wrong = answer.refusal.status === 401 ? 'That is not the token.' : answer.refusal.message
-    set({ token: null, unlocking: { wrong } })
+    set({ token: null, allowlist: null, unlocking: { wrong } })
+  }
+
+  /** With the token; says what has become of it. True if it was done. `about` stands before what was refused. */
+  async function perform(
+    action: Parameters<typeof server.act>[0],
+    body: object,
+    { done, about = '' }: { readonly done: string; readonly about?: string }
+  ): Promise<boolean> {
+    if (state.token === null) return false
+    const answer = await server.act(action, body, state.token)
+    if (answer.ok) notice('done', done)
+    else notice('failed', about + answer.refusal.message)
+    if (!answer.ok && answer.refusal.status === 401) lock()
+    refresh()
+    return answer.ok
+  }
+
+  function lock(): void {
+    browser.sessionStorage.removeItem(TOKEN_KEY)
+    set({ token: null, allowlist: null })
   }
 
   const app = {
@@ -211,27 +242,24 @@ export function createApp(browser: Browser, changed: (state: State) => void) {
     openUnlock: () => set({ unlocking: { wrong: null } }),
     closeUnlock: () => set({ unlocking: null }),
     unlock: (token: string) => useToken(token.trim()),
-    lock(): void {
-      browser.sessionStorage.removeItem(TOKEN_KEY)
-      set({ token: null })
-    },
+    lock,
     /** True if it was done. */
-    async act(action: server.Action, form: { subject: string; ttlSeconds?: number }): Promise<boolean> {
-      if (state.token === null) return false
-      const answer = await server.act(action, { ...form, subject: form.subject.trim() }, state.token)
-      if (answer.ok) notice('done', `${DONE[action]} ${form.subject}`)
-      else notice('failed', `${form.subject}: ${answer.refusal.message}`)
-      if (!answer.ok && answer.refusal.status === 401) app.lock()
-      refresh()
-      return answer.ok
-    },
-    async turn(action: server.Switch): Promise<void> {
-      if (state.token === null) return
-      const answer = await server.act(action, {}, state.token)
-      if (answer.ok) notice('done', TURNED[action])
-      else notice('failed', answer.refusal.message)
-      if (!answer.ok && answer.refusal.status === 401) app.lock()
-      refresh()
+    act: (action: server.Action, form: { readonly subject: string; readonly ttlSeconds?: number }) =>
+      perform(
+        action,
+        { ...form, subject: form.subject.trim() },
+        { done: `${DONE[action]} ${form.subject}`, about: `${form.subject}: ` }
+      ),
+    turn: (action: server.Switch) => perform(action, {}, { done: TURNED[action] }),
+    /** Changes the config. `done`: what is said then. */
+    async configure<Setting extends keyof server.Settings>(
+      setting: Setting,
+      form: server.Settings[Setting],
+      done: string
+    ): Promise<boolean> {
+      const isDone = await perform(setting, form, { done })
+      await readAllowlist()
+      return isDone
     },
     setTheme(theme: Theme): void {
       browser.localStorage.setItem(THEME_KEY, theme)

@@ -1,13 +1,14 @@
 /** The mesh as this node sees it: itself and its friends, who is connected, what each brought and what came of it. */
 import { h, type ComponentChild } from 'preact'
 import type { FriendRow } from '../api.ts'
-import type { Props } from './app.ts'
+import type { App, Props } from './app.ts'
 import { Bar } from './bar.ts'
 import { ago, count, shortId } from './format.ts'
+import { FriendTools } from './friend-tools.ts'
 import { MeshPicture } from './mesh-picture.ts'
 
-export function FriendsPanel({ state }: Props): ComponentChild {
-  const { overview, now } = state
+export function FriendsPanel({ app, state }: Props): ComponentChild {
+  const { overview, now, token } = state
   const friends = overview?.friends ?? []
   return h(
     'section',
@@ -20,13 +21,20 @@ export function FriendsPanel({ state }: Props): ComponentChild {
           h(
             'ul',
             { class: 'friends', key: 'list' },
-            friends.map((friend) => h(FriendItem, { key: friend.id, friend, now }))
+            friends.map((friend) => h(FriendItem, { key: friend.id, friend, now, app: token === null ? null : app }))
           )
         ]
   )
 }
 
-function FriendItem({ friend, now }: { readonly friend: FriendRow; readonly now: number }): ComponentChild {
+interface ItemProps {
+  readonly friend: FriendRow
+  readonly now: number
+  /** Null: nothing can be changed. */
+  readonly app: App | null
+}
+
+function FriendItem({ friend, now, app }: ItemProps): ComponentChild {
   const { id, name, trust, connected, paused, observe, lastSeen, rttMs, claims, stats, suggestedTrust } = friend
   const link = paused
     ? 'paused'
@@ -78,6 +86,7 @@ function FriendItem({ friend, now }: { readonly friend: FriendRow; readonly now:
           h('dd', null, count(value))
         )
       )
-    )
+    ),
+    app === null ? null : h(FriendTools, { app, friend })
   )
 }

@@ -1,6 +1,7 @@
 /** The whole page: a header, the numbers, and the panels. */
 import { h, type ComponentChild } from 'preact'
 import type { Props, State, Theme } from './app.ts'
+import { AllowPanel } from './allow-panel.ts'
 import { BansPanel } from './bans-panel.ts'
 import { ChartPanel } from './chart-panel.ts'
 import { FeedPanel } from './feed-panel.ts'
@@ -25,7 +26,7 @@ export function Screen(props: Props): ComponentChild {
       h(
         'div',
         { class: 'columns' },
-        h('div', { class: 'wide' }, h(BansPanel, props), h(ChartPanel, props)),
+        h('div', { class: 'wide' }, h(BansPanel, props), h(ChartPanel, props), h(AllowPanel, props)),
         h('div', { class: 'narrow' }, h(FriendsPanel, props), h(FeedPanel, props))
       )
     ),
@@ -84,6 +85,9 @@ function Warnings({ state }: Props): ComponentChild {
     ...Object.entries(status.handoff).flatMap(([target, handoff]) =>
       handoff?.lastError ? [`The hand-off to ${target} fails: ${handoff.lastError}`] : []
     ),
+    ...status.enforcement.flatMap(({ jail, listed, enforced }) =>
+      enforced < listed ? [`The firewall does not block ${listed - enforced} of the ${listed} bans in ${jail}.`] : []
+    ),
     ...(status.alerts ?? []).map(alertText),
     ...(status.lastError === null ? [] : [`Last error: ${status.lastError}`])
   ]
@@ -105,9 +109,11 @@ function alertText({ subject, reason, by }: AlertView): string {
 function Tiles({ state }: Props): ComponentChild {
   const status = state.overview?.status
   const shown = (value: number | undefined): string => (value === undefined ? '–' : count(value))
-  const targets = Object.values(status?.handoff ?? {}).filter((target) => target !== null)
-  const pending = targets.reduce((sum, target) => sum + target.pending, 0)
-  const off = targets.length === 0
+  const handoffs = Object.entries(status?.handoff ?? {}).flatMap(([target, handoff]) =>
+    handoff === null ? [] : [{ target, ...handoff }]
+  )
+  const pending = handoffs.reduce((sum, handoff) => sum + handoff.pending, 0)
+  const off = handoffs.length === 0
   const tiles: [string, string, string, string][] = [
     ['bad', 'banned', shown(status?.verdicts.accepted), 'enforced here'],
     ['held', 'held', shown(status?.verdicts.held), 'below the threshold'],
@@ -122,7 +128,7 @@ function Tiles({ state }: Props): ComponentChild {
       '',
       'hand-off',
       status === undefined ? '–' : off ? 'off' : count(pending),
-      off ? 'fail2ban is not told' : 'changes to go'
+      off ? 'nobody is told' : `to go: ${handoffs.map(({ target }) => target).join(', ')}`
     ]
   ]
   return h(

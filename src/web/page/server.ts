@@ -1,5 +1,16 @@
 /** Asking the daemon: answers in the shapes of api.ts, refusals as values. */
-import type { BanForm, HistoryPoint, Overview, SubjectForm, VerdictPage, VerdictQuery, WhyView } from '../api.ts'
+import type {
+  BanForm,
+  EntryForm,
+  FriendForm,
+  HistoryPoint,
+  IdForm,
+  Overview,
+  SubjectForm,
+  VerdictPage,
+  VerdictQuery,
+  WhyView
+} from '../api.ts'
 
 export interface Refusal {
   /** 0: nobody answers. */
@@ -32,14 +43,26 @@ export function session(token: string): Promise<Asked<object>> {
   return ask('GET', '/api/session', { token })
 }
 
+export function allowlist(token: string): Promise<Asked<string[]>> {
+  return ask('GET', '/api/allowlist', { token })
+}
+
 /** With a subject. */
 export type Action = 'ban' | 'unban' | 'forget-veto'
 /** Without. */
 export type Switch = 'pause' | 'resume' | 'flush'
 
+/** What each setting takes. */
+export interface Settings {
+  readonly friend: FriendForm
+  readonly 'friend/remove': IdForm
+  readonly allow: EntryForm
+  readonly disallow: EntryForm
+}
+
 export function act(
-  action: Action | Switch,
-  body: BanForm | SubjectForm | object,
+  action: Action | Switch | keyof Settings,
+  body: BanForm | SubjectForm | Settings[keyof Settings] | object,
   token: string
 ): Promise<Asked<object>> {
   return ask('POST', `/api/${action}`, { token, body })
