@@ -2,7 +2,19 @@
 import { printLine, type Bench, type Line } from './report.ts'
 
 /** Each is a file beside this one that exports `bench`. */
-const NAMES = ['handoff', 'sync'] as const
+const NAMES = [
+  'hop',
+  'stream',
+  'handoff',
+  'firewall',
+  'burst',
+  'hook',
+  'sync',
+  'memory',
+  'start',
+  'fanout',
+  'judge'
+] as const
 
 const args = process.argv.slice(2)
 const json = args.includes('--json')
