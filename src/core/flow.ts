@@ -34,7 +34,7 @@
 import type { Vote } from './evidence.ts'
 import { EXACT_CELLS, packExactly, packGreedily, type Use } from './packing.ts'
 import { createRoot, grow, settle, type Place, type Root } from './place.ts'
-import { ONE, type PeerId, type Ppm } from './report.ts'
+import { ONE, type Ppm } from './report.ts'
 import { confidence, noisyOr } from './trust.ts'
 
 /** Stands for -ln(0); the highest uncertain weight is 13.8. */
@@ -54,8 +54,16 @@ const SETTLING = 1000
 
 /** A vote on one of its ways. */
 interface Seat {
-  readonly origin: PeerId
+  /** The number of the vote, from 0. */
+  readonly vote: number
   readonly place: Place
+}
+
+/** What is to be divided: so many votes and so many peers, among seats. */
+interface Ballot {
+  readonly votes: number
+  readonly peers: number
+  readonly seats: readonly Seat[]
 }
 
 /**
@@ -64,26 +72,28 @@ interface Seat {
 export function flowScore(votes: readonly Vote[]): Ppm {
   if (votes.every(isDirect)) return scoreOfDirect(votes)
   const root = createRoot()
-  const seats = takeSeats(votes, root)
+  const ballot = takeSeats(votes, root)
   // In exact integers wherever nothing is to be divided.
-  return root.peers.size < root.places ? divided(seats) : settle(root)
+  return ballot.peers < root.places ? divided(ballot) : settle(root)
 }
 
 /** Whether the score is at least `threshold`, which is often plain before anything is divided at best. */
 export function flowReaches(votes: readonly Vote[], threshold: Ppm): boolean {
   if (votes.every(isDirect)) return scoreOfDirect(votes) >= threshold
+  // A single way is all of a division already.
+  if (votes.some(({ paths }) => paths.some((path) => confidence(path) >= threshold))) return true
   const root = createRoot()
-  const seats = takeSeats(votes, root)
+  const ballot = takeSeats(votes, root)
   // As if each place were a peer of its own: no division brings more.
   const most = settle(root)
-  if (root.peers.size === root.places) return most >= threshold
+  if (ballot.peers === root.places) return most >= threshold
   if (most + SETTLING < threshold) return false
   // Only where the score is the best division, which greed never exceeds.
-  if (seats.length * (votes.length + root.peers.size) <= EXACT_CELLS) {
-    const ordered = seats.toSorted((a, b) => weightAt(b.place) - weightAt(a.place))
-    if (toScore(divideGreedily(ordered), seats) >= threshold) return true
+  if (ballot.seats.length * (ballot.votes + ballot.peers) <= EXACT_CELLS) {
+    const seats = ballot.seats.toSorted((a, b) => weightAt(b.place) - weightAt(a.place))
+    if (toScore(divideGreedily({ ...ballot, seats }), seats) >= threshold) return true
   }
-  return divided(seats) >= threshold
+  return divided(ballot) >= threshold
 }
 
 /** The most common case needs no tree: each friend speaks for itself only. */
@@ -96,18 +106,18 @@ function scoreOfDirect(votes: readonly Vote[]): Ppm {
 }
 
 /** Puts each vote at the end of each of its ways; of two statements about the same way the better one holds. */
-function takeSeats(votes: readonly Vote[], root: Root): Seat[] {
+function takeSeats(votes: readonly Vote[], root: Root): Ballot {
   const seats: Seat[] = []
-  for (const { origin, paths } of votes) {
+  for (const [vote, { origin, paths }] of votes.entries()) {
     for (const path of paths) {
       const weight = confidence(path)
       if (weight === 0) continue
       const place = grow(root, path, origin)
-      if (weightAt(place) === 0) seats.push({ origin, place })
+      if (weightAt(place) === 0) seats.push({ vote, place })
       place.values[0] = Math.max(weightAt(place), weight)
     }
   }
-  return seats
+  return { votes: votes.length, peers: root.peers.size, seats }
 }
 
 /** Of the vote that sits there. */
@@ -115,9 +125,9 @@ function weightAt({ values }: Place): Ppm {
   return values[0]!
 }
 
-function divided(unordered: readonly Seat[]): Ppm {
-  const seats = inCanonicalOrder(unordered)
-  return toScore(divideFew(seats) ?? divideMany(seats), seats)
+function divided(unordered: Ballot): Ppm {
+  const ballot = { ...unordered, seats: inCanonicalOrder(unordered.seats) }
+  return toScore(divideFew(ballot) ?? divideMany(ballot), ballot.seats)
 }
 
 function toScore(weight: number, seats: readonly Seat[]): Ppm {
@@ -137,58 +147,48 @@ function inCanonicalOrder(seats: readonly Seat[]): readonly Seat[] {
 }
 
 /** The best division, or null if there are too many ways. */
-function divideFew(seats: readonly Seat[]): number | null {
-  if (seats.length > EXACT_CELLS) return null
-  const { things, uses } = usesOf(seats)
-  return packExactly(things, uses)
+function divideFew(ballot: Ballot): number | null {
+  return ballot.seats.length > EXACT_CELLS ? null : packExactly(ballot.votes + ballot.peers, usesOf(ballot))
 }
 
 /** A good division of all ways, or of those without one friend. */
-function divideMany(seats: readonly Seat[]): number {
+function divideMany(ballot: Ballot): number {
+  const { seats } = ballot
   const friends = new Set(seats.map(({ place }) => friendOf(place)))
-  let most = divideGreedily(seats.slice(0, GREEDY_SEATS))
+  let most = divideGreedily({ ...ballot, seats: seats.slice(0, GREEDY_SEATS) })
   for (const friend of friends) {
     if (most >= CERTAINTY) break
     const others: Seat[] = []
     for (let i = 0; i < seats.length && others.length < GREEDY_SEATS; i++) {
       if (friendOf(seats[i]!.place) !== friend) others.push(seats[i]!)
     }
-    most = Math.max(most, divideFew(others) ?? divideGreedily(others))
+    const without = { ...ballot, seats: others }
+    most = Math.max(most, divideFew(without) ?? divideGreedily(without))
   }
   return most
 }
 
-function divideGreedily(seats: readonly Seat[]): number {
-  const { things, uses } = usesOf(seats)
-  return packGreedily(things, uses)
+function divideGreedily(ballot: Ballot): number {
+  return packGreedily(ballot.votes + ballot.peers, usesOf(ballot))
 }
 
-/** The things to be divided are the votes and the peers. */
-function usesOf(seats: readonly Seat[]): { things: number; uses: readonly Use[] } {
-  const votes = new Map<PeerId, number>()
-  const peers = new Map<PeerId, number>()
-  const indexOf = (of: Map<PeerId, number>, peer: PeerId): number => {
-    let index = of.get(peer)
-    if (index === undefined) of.set(peer, (index = votes.size + peers.size))
-    return index
-  }
-  const uses = seats.map(({ origin, place: last }): Use => {
+/** The things to be divided are the peers, by their numbers, and then the votes. */
+function usesOf({ peers, seats }: Ballot): readonly Use[] {
+  return seats.map(({ vote, place: last }): Use => {
     const gain = logWeight(weightAt(last))
-    const things = [indexOf(votes, origin)]
+    const things = [peers + vote]
     const shares = [1]
     for (let place = last; place.parent !== null; place = place.parent) {
-      const thing = indexOf(peers, place.peer!)
       const share = gain / logWeight(place.cap)
       // A way on which a peer occurs twice is refused long before; if it came here, the peer would pay twice.
-      const before = things.indexOf(thing)
+      const before = things.indexOf(place.number)
       if (before === -1) {
-        things.push(thing)
+        things.push(place.number)
         shares.push(share)
       } else shares[before]! += share
     }
     return { gain, things, shares }
   })
-  return { things: votes.size + peers.size, uses }
 }
 
 function friendOf(last: Place): Place {

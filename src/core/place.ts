@@ -10,6 +10,8 @@ import { multiply, noisyOr } from './trust.ts'
 export interface Place {
   /** Null for self, the root. */
   readonly peer: PeerId | null
+  /** Of the peer, from 0; -1 for self. */
+  readonly number: number
   readonly parent: Place | null
   /** The index in the parent's `values`. */
   readonly slot: number
@@ -24,15 +26,15 @@ export interface Place {
 
 /** Self, and what grows on it. */
 export interface Root extends Place {
-  /** Those that have a place. */
-  readonly peers: Set<PeerId>
+  /** Those that have a place, and their numbers. */
+  readonly peers: Map<PeerId, number>
   /** How many there are; more than peers, if one has several. */
   places: number
 }
 
 export function createRoot(): Root {
-  const place = { peer: null, parent: null, slot: 0, cap: ONE, values: [0], value: 0, children: null }
-  return { ...place, peers: new Set(), places: 0 }
+  const place = { peer: null, number: -1, parent: null, slot: 0, cap: ONE, values: [0], value: 0, children: null }
+  return { ...place, peers: new Map(), places: 0 }
 }
 
 /** Finds or makes the places of a path; returns the last one, the origin's. */
@@ -51,9 +53,10 @@ function childOf(root: Root, parent: Place, peer: PeerId, product: Ppm): Place {
   let child = parent.children.get(peer)
   if (child === undefined) {
     const slot = parent.values.push(0) - 1
-    child = { peer, parent, slot, cap: product, values: [0], value: 0, children: null }
+    let number = root.peers.get(peer)
+    if (number === undefined) root.peers.set(peer, (number = root.peers.size))
+    child = { peer, number, parent, slot, cap: product, values: [0], value: 0, children: null }
     parent.children.set(peer, child)
-    root.peers.add(peer)
     root.places++
   } else if (product > child.cap) {
     child.cap = product

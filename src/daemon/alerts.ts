@@ -25,8 +25,10 @@ export interface Alerts {
   of(subject: Subject): Alert | null
 }
 
+export const ALERT_REASONS = ['own-address', 'friend-address'] as const
+
 function alertReason(reason: string | undefined): Alert['reason'] | null {
-  return reason === 'own-address' || reason === 'friend-address' ? reason : null
+  return ALERT_REASONS.find((known) => known === reason) ?? null
 }
 
 export function createAlerts({ friends, claims }: AlertsOptions): Alerts {

@@ -22,6 +22,7 @@ import { createOutbox } from '../store/outbox.ts'
 import { createVerdicts } from '../store/verdicts.ts'
 import { addressesIn } from './addresses.ts'
 import { createAdmission } from './admission.ts'
+import { ALERT_REASONS } from './alerts.ts'
 import { createChronicle } from './chronicle.ts'
 import { createCommands } from './commands.ts'
 import type { Config } from './config.ts'
@@ -380,7 +381,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
     warn: (message) => report(message)
   })
   const settings = createSettings({ file: options.source.file, reload: reload.run, told: chronicle.command })
-  chronicle.load(verdicts.all())
+  chronicle.load(verdicts.because(ALERT_REASONS))
   const rotations = createRotations({
     network: config.network,
     self,

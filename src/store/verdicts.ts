@@ -54,6 +54,7 @@ export function createVerdicts(db: Database) {
   const remove = db.prepare('DELETE FROM verdicts WHERE subject = ?')
   const selectDue = db.prepare('SELECT subject FROM verdicts WHERE review_at <= ? ORDER BY review_at LIMIT ?')
   const selectAfter = db.prepare(`SELECT ${COLUMNS} FROM verdicts WHERE subject > ? ORDER BY subject LIMIT ?`)
+  const selectBecause = db.prepare(`SELECT ${COLUMNS} FROM verdicts WHERE reason = ?`)
   const countAll = db.prepare('SELECT count(*) AS n FROM verdicts')
   const countHeld = db.prepare('SELECT count(*) AS n FROM verdicts WHERE accepted = 0')
   const insertVeto = db.prepare('INSERT OR IGNORE INTO vetoes (subject, since) VALUES (?, ?)')
@@ -106,6 +107,10 @@ export function createVerdicts(db: Database) {
     after,
     /** All of them, a page at a time, so that a long walk keeps no statement open while others write. */
     all,
+    /** Those with one of these reasons. */
+    because(reasons: readonly string[]): StoredVerdict[] {
+      return reasons.flatMap((reason) => (selectBecause.all(reason) as unknown as Row[]).map(read))
+    },
     /** The verdicts that the local fail2ban has to hold. */
     *wanted(): Generator<StoredVerdict> {
       for (const verdict of all()) if (verdict.handOff) yield verdict
