@@ -33,6 +33,7 @@ import { createHookIntake } from './hook-intake.ts'
 import type { Identity } from './identity.ts'
 import { createIngest } from './ingest.ts'
 import { createJudging } from './judging.ts'
+import { collectGarbage, createLeisure } from './leisure.ts'
 import { meshConfig } from './mesh-config.ts'
 import { createOffers } from './offers.ts'
 import { createOwnUpkeep } from './own-upkeep.ts'
@@ -159,6 +160,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
     logger,
     schedule
   })
+  const leisure = createLeisure({ residentBytes: process.memoryUsage.rss, collect: collectGarbage, schedule })
   const judging = createJudging({
     ledger,
     verdicts,
@@ -206,6 +208,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
     review: (subject) => judging.review(subject),
     relay: (envelope) => void mesh?.publish(envelope).catch((error: unknown) => report('gossip failed', { error })),
     committed() {
+      leisure.worked()
       handoffs.kick()
       chronicle.committed()
       web.committed()
@@ -412,6 +415,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
   })
 
   async function stop(): Promise<void> {
+    leisure.stop()
     upkeep.stop()
     rotations.stop()
     syncing.stop()
@@ -443,6 +447,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
   await protections.resolve()
   handoffs.start()
   proof.start()
+  leisure.start()
   upkeep.start()
   rotations.start()
   if (disowned > 0) {

@@ -1,0 +1,64 @@
+/**
+ * Gives memory back when nothing is going on. V8 keeps a heap as large as it has grown until something makes it collect, and
+ * an idle daemon does not: a minute after 100,000 bans the process still held 345 MiB, of which 135 were in use.
+ */
+import { Session } from 'node:inspector/promises'
+
+/** Milliseconds between two looks; idle is what has not worked from one to the next. */
+export const LEISURE_MS = 10_000
+/** It is worth a collection (some 50 ms) if the process has grown by a quarter since the last one. */
+const GROWTH = 1.25
+
+export interface LeisureOptions {
+  /** Of the whole process. */
+  residentBytes(): number
+  collect(): Promise<void>
+  schedule(run: () => void, delayMs: number): () => void
+}
+
+export interface Leisure {
+  start(): void
+  /** To be called at every piece of work. */
+  worked(): void
+  stop(): void
+}
+
+export function createLeisure({ residentBytes, collect, schedule }: LeisureOptions): Leisure {
+  let cancel = (): void => {}
+  let idle = false
+  /** Null until it was looked at after a collection. */
+  let settledBytes: number | null = 0
+
+  function look(): void {
+    if (idle) {
+      const now = residentBytes()
+      settledBytes ??= now
+      if (now > settledBytes * GROWTH) {
+        void collect()
+        settledBytes = null
+      }
+    }
+    idle = true
+    cancel = schedule(look, LEISURE_MS)
+  }
+
+  return {
+    start() {
+      cancel = schedule(look, LEISURE_MS)
+    },
+    worked() {
+      idle = false
+    },
+    stop() {
+      cancel()
+    }
+  }
+}
+
+/** A whole collection, asked for as a debugger would: without a flag of Node.js, and without opening a port. */
+export async function collectGarbage(): Promise<void> {
+  const session = new Session()
+  session.connect()
+  await session.post('HeapProfiler.collectGarbage')
+  session.disconnect()
+}
