@@ -19,8 +19,8 @@ export const FRIEND_BYTES = 64 * 1024
 export function parseOldFriend(name: string, content: string): OldFriend | { readonly wrong: string } {
   const values = new Map<string, string>()
   for (const line of content.slice(0, FRIEND_BYTES).split(/\r?\n/)) {
-    const [, key, value] = /^\s*(\w+)\s*=\s*(.*?)\s*$/.exec(line) ?? []
-    if (key !== undefined && value !== undefined) values.set(key.toLowerCase(), value)
+    const [key, value] = halves(line)
+    if (/^\w+$/.test(key)) values.set(key.toLowerCase(), value)
   }
   const address = values.get('address')
   const port = Number(values.get('port'))
@@ -29,4 +29,10 @@ export function parseOldFriend(name: string, content: string): OldFriend | { rea
   if (!Number.isInteger(port) || port < 1 || port > 65_535) return { wrong: 'port is missing or odd' }
   if (!(trust >= 0 && trust <= 100)) return { wrong: 'trustlevel is missing, or not from 0 to 100' }
   return { name, address, port, trust }
+}
+
+/** What stands before and after the first `=`, without the spaces around it. Not by one expression: that takes quadratic time. */
+function halves(line: string): [string, string] {
+  const at = line.indexOf('=')
+  return at === -1 ? ['', ''] : [line.slice(0, at).trim(), line.slice(at + 1).trim()]
 }

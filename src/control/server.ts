@@ -60,12 +60,23 @@ export interface ControlPort {
   subscribe(happened: (events: readonly LiveEvent[]) => void): () => void
   /** Unix ms. */
   now(): number
+  /** A request has failed by a bug of ours or a disk that fails: the client is told that the log says why. */
+  failed(route: string, error: unknown): void
 }
 
 type ListenRefusal = 'already-running' | 'not-writable'
 
 /** Requests are small; a body over this is refused with 413. */
 const BODY_BYTES = 64 * 1024
+
+export const CONTROL_LIMITS = {
+  /** Connections at the same time; more are closed at once. */
+  connections: 256,
+  /** A request must have been said in full by then, ... */
+  requestMs: 10_000,
+  /** ... which is looked at so often. */
+  checkMs: 1000
+} as const
 /** rw for owner and group: who may use the socket may ban. */
 const SOCKET_UMASK = 0o117
 
@@ -130,17 +141,25 @@ export interface ControlServer {
   close(): Promise<void>
 }
 
-export function createControlServer(port: ControlPort): ControlServer {
+export function createControlServer(
+  port: ControlPort,
+  limits: { readonly [Name in keyof typeof CONTROL_LIMITS]: number } = CONTROL_LIMITS
+): ControlServer {
   const app = fastify({
     bodyLimit: BODY_BYTES,
+    requestTimeout: limits.requestMs,
+    http: { headersTimeout: limits.requestMs, connectionsCheckingInterval: limits.checkMs },
     // A client that never ends its request must not keep the daemon from stopping.
     forceCloseConnections: true,
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false } }
   })
+  app.server.maxConnections = limits.connections
   const watchers = createWatchers(port)
   addRoutes(app, port, watchers)
-  app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => {
+  app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
     const status = error.statusCode ?? 500
+    // The route as we wrote it, not as the client filled it in.
+    if (status >= 500) port.failed(`${request.method} ${request.routeOptions.url ?? ''}`, error)
     const answer = status < 500 ? error.message : 'the daemon failed; its log says why'
     return reply.code(status).send(errorOf(status < 500 ? 'bad-request' : 'internal-error', answer))
   })

@@ -6,8 +6,11 @@
 export interface FairQueue<Source, Item> {
   /** `weight`: what the item counts for in `load`, such as its bytes. */
   push(source: Source, item: Item, weight: number): void
-  /** The next item of the source that has waited longest for its turn, or undefined if nothing is here. */
-  take(): Item | undefined
+  /**
+   * The next item of the source that has waited longest for its turn, or undefined if nothing is here. A source that is to
+   * be passed over keeps its place.
+   */
+  take(isPassedOver?: (source: Source) => boolean): Item | undefined
   size(): number
   load(source: Source): { readonly items: number; readonly weight: number }
 }
@@ -31,8 +34,9 @@ export function createFairQueue<Source, Item>(): FairQueue<Source, Item> {
       lines.set(source, line)
       size++
     },
-    take() {
+    take(isPassedOver = () => false) {
       for (const [source, line] of lines) {
+        if (isPassedOver(source)) continue
         const { item, weight } = line.items.shift()!
         line.weight -= weight
         lines.delete(source)

@@ -21,12 +21,13 @@ export type Admission =
 
 /**
  * Asks for passage at `now` (ms). Integer microseconds inside, so that exactly `burst` passes and not one rounding
- * error less. A clock that is set back finds the burst used up, and not a lock until the old time has come again.
+ * error less. If the clock was set back, so that more would have to be paid for than ever passes at once, it begins anew:
+ * whoever keeps no state of a refusal would else be locked out until the old time has come again.
  */
 export function admit(state: RateState, { perSecond, burst }: RateLimit, now: number, cost = 1): Admission {
   const nowUs = Math.floor(now * 1000)
   const unitUs = Math.ceil(1_000_000 / perSecond)
-  const before = Math.min(Math.max(state, nowUs), nowUs + burst * unitUs)
+  const before = state > nowUs + burst * unitUs ? nowUs : Math.max(state, nowUs)
   const after = before + cost * unitUs
   const tooEarlyUs = after - burst * unitUs - nowUs
   if (tooEarlyUs <= 0) return { admitted: true, state: after }

@@ -1,6 +1,6 @@
 /**
- * banmesh.yaml: reading, checking, and saying what is wrong where. `parseConfig` is pure; every problem of the file is
- * reported at once, with its line. A bad friend entry is a warning and disables that friend only.
+ * banmesh.yaml: reading, checking, and saying what is wrong where. `parseConfig` is pure; the problems of the file are
+ * reported at once, with their lines. A bad friend entry is a warning and disables that friend only.
  */
 import { readFileSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
@@ -12,6 +12,8 @@ import type { Friend } from './friends.ts'
 
 /** Bytes of a config file: some 10,000 friends. */
 export const CONFIG_BYTES = 4 * 1024 * 1024
+/** Errors, and warnings, that are told of: to find the place of each takes the longer, the more there are. */
+export const CONFIG_PROBLEMS = 100
 
 type Parsed = z.output<ReturnType<typeof configSchema>>
 
@@ -44,6 +46,7 @@ export interface ConfigOptions {
 const UNKNOWN_KEY = 'unknown key'
 
 const nowhere = { line: 0, column: 0, key: '' } as const
+const tooLarge: ConfigProblem = { ...nowhere, message: `is larger than ${CONFIG_BYTES} bytes` }
 
 type Place = { readonly line: number; readonly column: number }
 type Key = string | number
@@ -59,7 +62,7 @@ export function loadConfig(path: string, self?: PeerId): ConfigResult {
 export function readConfigText(path: string): string | ConfigProblem {
   try {
     const { size } = statSync(path)
-    if (size > CONFIG_BYTES) return { ...nowhere, message: `is larger than ${CONFIG_BYTES} bytes` }
+    if (size > CONFIG_BYTES) return tooLarge
     return readFileSync(path, 'utf8')
   } catch (error) {
     return { ...nowhere, message: `can't be read: ${(error as NodeJS.ErrnoException).code ?? 'unknown error'}` }
@@ -72,6 +75,7 @@ export function formatProblem(file: string, { line, column, key, message }: Conf
 }
 
 export function parseConfig(text: string, options: ConfigOptions): ConfigResult {
+  if (Buffer.byteLength(text) > CONFIG_BYTES) return { ok: false, errors: [tooLarge] }
   try {
     return parse(text, options)
   } catch (error) {
@@ -85,17 +89,17 @@ function parse(text: string, options: ConfigOptions): ConfigResult {
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false })
   const at = (offset: number): Place => ({ line: lines.linePos(offset).line, column: lines.linePos(offset).col })
-  const errors: ConfigProblem[] = []
+  const malformed = createProblems()
   for (const { message, pos } of [...document.errors, ...document.warnings]) {
-    errors.push({ ...at(pos[0]), key: '', message: `not valid YAML: ${message}` })
+    malformed.add(() => ({ ...at(pos[0]), key: '', message: `not valid YAML: ${message}` }))
   }
-  if (errors.length === 0)
+  if (malformed.count() === 0)
     checkShape(document.contents, [], (path, offset, message) => {
-      errors.push({ ...at(offset), key: formatKey(path), message })
+      malformed.add(() => ({ ...at(offset), key: formatKey(path), message }))
     })
-  if (errors.length > 0) return { ok: false, errors }
+  if (malformed.count() > 0) return { ok: false, errors: malformed.list() }
 
-  const problem = (path: readonly Key[], message: string): ConfigProblem => ({
+  const problem = (path: readonly Key[], message: string) => (): ConfigProblem => ({
     ...at(offsetOf(document, path, message === UNKNOWN_KEY)),
     key: formatKey(path),
     message
@@ -104,13 +108,27 @@ function parse(text: string, options: ConfigOptions): ConfigResult {
     error: describeIssue
   })
   const entries = parsed.success ? parsed.data.friends : document.toJS().friends
-  const warnings: ConfigProblem[] = []
+  const warnings = createProblems()
   const friends = parseFriends(Array.isArray(entries) ? entries : [], options.self, (...told) => {
-    warnings.push(problem(...told))
+    warnings.add(problem(...told))
   })
-  if (parsed.success) return { ok: true, config: { ...parsed.data, friends }, warnings: warnings.sort(byPlace) }
-  const found = parsed.error.issues.flatMap((issue) => problemsOf(issue, [], problem))
-  return { ok: false, errors: [...found, ...warnings].sort(byPlace) }
+  if (parsed.success) return { ok: true, config: { ...parsed.data, friends }, warnings: warnings.list().sort(byPlace) }
+  const found = createProblems()
+  for (const issue of parsed.error.issues) problemsOf(issue, [], (...told) => found.add(problem(...told)))
+  return { ok: false, errors: [...found.list(), ...warnings.list()].sort(byPlace) }
+}
+
+/** The first problems; where the others are is not even looked for. */
+function createProblems() {
+  const problems: ConfigProblem[] = []
+  let count = 0
+  return {
+    add(locate: () => ConfigProblem): void {
+      if (++count <= CONFIG_PROBLEMS) problems.push(locate())
+    },
+    count: () => count,
+    list: () => problems
+  }
 }
 
 function byPlace(a: ConfigProblem, b: ConfigProblem): number {
@@ -140,15 +158,14 @@ function parseFriends(
 }
 
 /** One of zod's issues as ours: several, where it names several keys. */
-function problemsOf<T>(
+function problemsOf(
   issue: z.core.$ZodIssue,
   parent: readonly Key[],
-  problem: (path: readonly Key[], message: string) => T
-): T[] {
+  tell: (path: readonly Key[], message: string) => void
+): void {
   const path = [...parent, ...(issue.path as Key[])]
-  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => problem([...path, key], UNKNOWN_KEY))
-  if (issue.code === 'invalid_key') return [problem(path, 'must be a jail name or "*"')]
-  return [problem(path, issue.message)]
+  if (issue.code === 'unrecognized_keys') for (const key of issue.keys) tell([...path, key], UNKNOWN_KEY)
+  else tell(path, issue.code === 'invalid_key' ? 'must be a jail name or "*"' : issue.message)
 }
 
 /** What YAML allows and a config must not have: keys twice, keys that are not text, aliases, `__proto__`. */

@@ -399,6 +399,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
   })
   const control = createControlServer({
     ...views,
+    failed: (route, error) => report('a request on the control socket failed', { route, error }),
     identity: () => ({ peerId: self, addresses: running.addresses(), network: config.network }),
     reload: reload.run,
     tellRotation: () => rotations.tell(),

@@ -16,6 +16,7 @@ import type { KnownReport, Ledger, OwnSource } from '../store/ledger.ts'
 import { decodeEnvelope, decodeReport } from '../wire/codec.ts'
 import { offerKey } from '../wire/offer-key.ts'
 import { verifyReport } from '../wire/signature.ts'
+import { createAgenda } from './agenda.ts'
 import type { Friends } from './friends.ts'
 import type { Offers } from './offers.ts'
 import type { Outcome, Refusal } from './outcome.ts'
@@ -57,16 +58,16 @@ export interface IngestOptions {
   counted(from: PeerId, outcome: Outcome): void
 }
 
-/** Envelopes in one transaction: long enough to share its cost, short enough to keep the event loop free. */
+/**
+ * Milliseconds that one turn of the event loop may spend on taking envelopes, and once more on judging; one of each is
+ * always done. So whatever friends send, everything else comes in between.
+ */
+const TURN_MS = 15
+/** Envelopes, and claims, in one transaction, by whatever clock. */
 const TURN_ENVELOPES = 256
-/** Claims in one transaction, for the same reason. */
 const TURN_CLAIMS = 1000
-/** Claims looked at by the judgements of one transaction (about 10 us each); further subjects are judged in the next one. */
-const TURN_EVIDENCE = 2000
-/** A subject with more claims is dear to judge, and one claim more or less seldom matters: ... */
-const HEAVY_CLAIMS = 100
-/** ... so however fast friends add claims, it is judged once in so many milliseconds. */
-const HEAVY_REST_MS = 1000
+/** A friend that has changed so many subjects which are not judged yet waits, with all that it says. */
+const BACKLOG_SUBJECTS = 2000
 /** Until what waits is tried again without being asked: after a failure of the ledger, or because it rests. */
 const RETRY_MS = 1000
 
@@ -79,18 +80,12 @@ interface Waiting {
 
 /** What a turn has gathered for after the commit. */
 interface Turn {
-  /** What friends have changed; it may have to wait. */
-  readonly dirty: Set<Subject>
   /** What we have changed ourselves. */
   readonly own: Set<Subject>
   readonly relays: Uint8Array[]
   claims: number
-}
-
-interface Review {
-  /** Those that are not judged yet. */
-  readonly subjects: Set<Subject>
-  readonly done: (reviewed: boolean) => void
+  /** Whether it has taken its time since it was asked to begin. */
+  readonly isOver: () => boolean
 }
 
 interface Taken {
@@ -116,11 +111,7 @@ export function createIngest(options: IngestOptions): Ingest {
   const queue = createFairQueue<PeerId, Waiting>()
   /** Of a turn that failed: each is tried once more, in a turn of its own, so that it harms nobody but itself. */
   let suspects: Waiting[] = []
-  /** Changed by friends, and not judged yet. */
-  const dirty = new Set<Subject>()
-  /** When (Unix ms) a subject with many claims was judged; for as long as it rests. */
-  const rested = new Map<Subject, number>()
-  let reviews: Review[] = []
+  const agenda = createAgenda({ review: options.review, now: options.now })
   let scheduled = false
   let stopped = false
   let retry: NodeJS.Timeout | undefined
@@ -155,88 +146,47 @@ export function createIngest(options: IngestOptions): Ingest {
   function runTurn(): void {
     scheduled = false
     if (stopped) return
-    const turn: Turn = { dirty: new Set(), own: new Set(), relays: [], claims: 0 }
+    const turn: Turn = { own: new Set(), relays: [], claims: 0, isOver: stopwatch(options.now) }
     const batch: Waiting[] = []
     const outcomes: Taken[] = []
-    const judged = new Set<Subject>()
     try {
       transaction(db, () => {
         for (let waiting = next(batch, turn); waiting !== undefined; waiting = next(batch, turn)) {
           batch.push(waiting)
           outcomes.push({ waiting, outcome: take(waiting, turn) })
         }
-        judgeSome(turn, judged)
+        agenda.judge(turn.own, stopwatch(options.now))
       })
     } catch (error) {
       fail(error, batch)
       return
     }
-    for (const subject of turn.dirty) dirty.add(subject)
-    for (const subject of judged) dirty.delete(subject)
     for (const envelope of turn.relays) options.relay(envelope)
-    if (judged.size > 0) options.committed()
+    if (agenda.committed() > 0) options.committed()
     for (const { waiting, outcome } of outcomes) {
       waiting.done(waiting.from === null ? outcome : count(waiting.from, outcome))
     }
-    settleReviews(judged)
-    for (const subject of rested.keys()) if (!isResting(subject)) rested.delete(subject)
     scheduleRest()
   }
 
   /** At once if something can be done at once. */
   function scheduleRest(): void {
-    const canGoOn = suspects.length + queue.size() + reviews.length > 0 || dirty.keys().some((one) => !isResting(one))
-    if (canGoOn) schedule()
-    else if (dirty.size > 0 && !scheduled) {
-      clearTimeout(retry)
-      retry = setTimeout(schedule, RETRY_MS).unref()
-    }
+    const state = agenda.state()
+    if (suspects.length + queue.size() > 0 || state === 'ready') schedule()
+    else if (state === 'resting') tryLater()
+  }
+
+  function tryLater(): void {
+    if (scheduled) return
+    clearTimeout(retry)
+    retry = setTimeout(schedule, RETRY_MS).unref()
   }
 
   function next(batch: readonly Waiting[], turn: Turn): Waiting | undefined {
     if (suspects.length > 0) return batch.length === 0 ? suspects.shift() : undefined
-    return batch.length < TURN_ENVELOPES && turn.claims < TURN_CLAIMS ? queue.take() : undefined
-  }
-
-  /** Our own words, then whatever was asked for, then what friends have changed: as much as one turn may take. */
-  function judgeSome(turn: Turn, judged: Set<Subject>): void {
-    let looked = 0
-    function judge(subject: Subject): void {
-      if (judged.has(subject)) return
-      judged.add(subject)
-      const claims = options.review(subject)
-      looked += claims
-      if (claims > HEAVY_CLAIMS) rested.set(subject, options.now())
-    }
-    for (const subject of turn.own) judge(subject)
-    for (const { subjects } of reviews) {
-      for (const subject of subjects) {
-        if (looked >= TURN_EVIDENCE) return
-        judge(subject)
-      }
-    }
-    for (const subjects of [dirty, turn.dirty]) {
-      for (const subject of subjects) {
-        if (looked >= TURN_EVIDENCE) return
-        if (!isResting(subject)) judge(subject)
-      }
-    }
-  }
-
-  /** Also if the clock was set back. */
-  function isResting(subject: Subject): boolean {
-    const since = rested.get(subject)
-    return since !== undefined && Math.abs(options.now() - since) < HEAVY_REST_MS
-  }
-
-  function settleReviews(judged: ReadonlySet<Subject>): void {
-    const open: Review[] = []
-    for (const review of reviews) {
-      for (const subject of review.subjects) if (judged.has(subject)) review.subjects.delete(subject)
-      if (review.subjects.size > 0) open.push(review)
-      else review.done(true)
-    }
-    reviews = open
+    const isFull = batch.length >= TURN_ENVELOPES || turn.claims >= TURN_CLAIMS
+    if (isFull || (batch.length > 0 && turn.isOver())) return undefined
+    return queue.take((source) => agenda.backlog(source) >= BACKLOG_SUBJECTS)
   }
 
   /** Rolled back: of several envelopes perhaps one is to blame, which nobody else shall suffer for. */
@@ -254,11 +204,9 @@ export function createIngest(options: IngestOptions): Ingest {
         done(from === null ? outcome : count(from, outcome))
       }
     }
-    const waitingForIt = reviews
-    reviews = []
-    for (const { done } of waitingForIt) done(false)
+    agenda.rolledBack()
     if (suspects.length + queue.size() > 0) schedule()
-    else if (dirty.size > 0) retry = setTimeout(schedule, RETRY_MS).unref()
+    else if (agenda.state() !== 'empty') tryLater()
   }
 
   function count(from: PeerId, outcome: Outcome): Outcome {
@@ -290,12 +238,13 @@ export function createIngest(options: IngestOptions): Ingest {
     const isCrowded = (subject: Subject): boolean => from !== null && options.isCrowded(subject, from)
     const recorded = ledger.record({ id: reportId, bytes: reportBytes, signature, report }, from, own, isCrowded)
     if (recorded === null) return refused(report.claims.some(({ subject }) => isCrowded(subject)) ? 'crowded' : 'stale')
-    for (const subject of recorded.subjects) (from === null ? turn.own : turn.dirty).add(subject)
     const { row } = recorded
     if (from === null) {
+      for (const subject of recorded.subjects) turn.own.add(subject)
       ledger.paths.offer(row, { key: offerKey(reportId, []), via: null }, null)
       turn.relays.push(bytes)
     } else {
+      agenda.add(from, recorded.subjects)
       const path = { friend: from, hops }
       ledger.paths.add(row, path, offerKey(reportId, hops))
       relay(
@@ -303,7 +252,13 @@ export function createIngest(options: IngestOptions): Ingest {
         turn
       )
     }
-    return { kind: 'accepted', reportId, subjects: recorded.subjects }
+    return {
+      kind: 'accepted',
+      reportId,
+      subjects: recorded.subjects,
+      issuedAt: report.issuedAt,
+      nodes: hops.length + 1
+    }
   }
 
   /** A known report costs a hash and a look-up. Only its path may be news; its bytes and signature are those we verified. */
@@ -315,7 +270,7 @@ export function createIngest(options: IngestOptions): Ingest {
       const echo = refusal === 'own-origin' || refusal === 'own-hop'
       if (refusal !== null && !echo) return refused(refusal)
       if (!echo && ledger.paths.put(known.row, { friend: from, hops }, offerKey(known.id, hops))) {
-        for (const subject of ledger.subjectsOf(known.row)) turn.dirty.add(subject)
+        agenda.add(from, ledger.subjectsOf(known.row))
         relay(options.offers.update(known), turn)
       }
     }
@@ -340,10 +295,9 @@ export function createIngest(options: IngestOptions): Ingest {
     own: (bytes: Uint8Array, source: OwnSource) => enqueue(bytes, null, source),
     review(subjects: Iterable<Subject>): Promise<boolean> {
       if (stopped) return Promise.resolve(false)
-      const { promise, resolve } = Promise.withResolvers<boolean>()
-      reviews.push({ subjects: new Set(subjects), done: resolve })
+      const judged = agenda.ask(subjects)
       schedule()
-      return promise
+      return judged
     },
     waiting: () => queue.size(),
     stop() {
@@ -353,11 +307,17 @@ export function createIngest(options: IngestOptions): Ingest {
       for (let waiting = queue.take(); waiting !== undefined; waiting = queue.take()) {
         waiting.done(refused('internal-error'))
       }
-      for (const { done } of reviews) done(false)
+      agenda.stop()
     }
   })
 }
 
 function refused(reason: Refusal): Outcome {
   return { kind: 'refused', reason }
+}
+
+/** Whether `TURN_MS` are over since now. A clock that is set back lets a turn last as long as its other bounds do. */
+function stopwatch(now: () => number): () => boolean {
+  const from = now()
+  return () => now() - from >= TURN_MS
 }

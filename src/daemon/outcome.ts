@@ -22,8 +22,17 @@ export type Refusal =
   | 'internal-error'
 
 export type Outcome =
-  /** New, verified and stored; `subjects` are those whose registers it changed. */
-  | { readonly kind: 'accepted'; readonly reportId: ReportId; readonly subjects: readonly Subject[] }
+  | {
+      /** New, verified and stored. */
+      readonly kind: 'accepted'
+      readonly reportId: ReportId
+      /** Those whose registers it changed. */
+      readonly subjects: readonly Subject[]
+      /** Unix ms. */
+      readonly issuedAt: number
+      /** Between its origin and us, its origin among them. */
+      readonly nodes: number
+    }
   /** Known already; its path is remembered if it is news. */
   | { readonly kind: 'duplicate'; readonly reportId: ReportId }
   /** Nothing of it is kept. */

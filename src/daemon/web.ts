@@ -206,6 +206,7 @@ export function createWeb(options: WebOptions) {
           flush,
           ...options.settings(),
           metrics: () => metrics.text(),
+          failed: (route, error) => options.report('a request of the dashboard failed', { route, error }),
           failing
         },
         { token: token.ok ? token.value : null, now }

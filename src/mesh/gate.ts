@@ -10,14 +10,10 @@ import type { PeerId } from '../core/report.ts'
 import { isRelayed, relayOf } from './connections.ts'
 import type { MeshLimits } from './limits.ts'
 
-const SECOND_MS = 1000
-
 export interface GateOptions {
   /** False: friends only. */
   readonly dht: boolean
   readonly limits: MeshLimits
-  /** Unix ms. */
-  readonly now: () => number
   readonly isFriend: (peer: PeerId) => boolean
   /** Whether a friend was last known at this host (as `hostOf` spells it). */
   isFriendHost(host: string): boolean
@@ -30,20 +26,6 @@ export interface GateOptions {
 export function createGate(options: GateOptions): Required<Pick<ConnectionGater, GateMethods>> {
   const { dht, limits } = options
   const pending = new Map<MultiaddrConnection, string>()
-  let second = 0
-  let arrivals = new Map<string, number>()
-
-  /** One more from this host in this second? */
-  function tooOften(host: string): boolean {
-    const current = Math.floor(options.now() / SECOND_MS)
-    if (current !== second) {
-      second = current
-      arrivals = new Map()
-    }
-    const count = (arrivals.get(host) ?? 0) + 1
-    arrivals.set(host, count)
-    return count > limits.newConnectionsPerHost
-  }
 
   function tooManyPending(host: string): boolean {
     const hosts = [...pending.values()]
@@ -74,7 +56,7 @@ export function createGate(options: GateOptions): Required<Pick<ConnectionGater,
     denyInboundRelayedConnection: (relay, peer) => !isFriend(relay) || !isFriend(peer),
     denyInboundConnection(connection) {
       const host = hostOf(connection.remoteAddr)
-      if (tooOften(host) || tooManyPending(host)) return true
+      if (tooManyPending(host)) return true
       pending.set(connection, host)
       connection.addEventListener('close', () => pending.delete(connection), { once: true })
       return false

@@ -18,12 +18,20 @@ export const MESH_LIMITS = {
    * lab; a handshake costs about a millisecond of CPU, so this is a few percent of one core.
    */
   newConnectionsPerHost: 64,
+  /** The same for all hosts together at which no friend was last known. */
+  newConnections: 256,
   /** Connections of one peer at the same time. A friend needs two while both sides dial. */
   connectionsPerFriend: 4,
   connectionsPerStranger: 2,
   /** Streams that one connection may have open towards us: DHT queries in parallel, one for gossip, few for sync. */
   streamsPerConnection: 64,
-  /** Of these, streams of the DHT protocol. */
+  /** Streams that the strangers of one host may open a second, on all their connections, ... */
+  streamsPerSecond: 100,
+  /** ... and at once after a rest; beyond, the connection is cut. */
+  streamBurst: 1000,
+  /** Hosts whose streams are counted at the same time. */
+  streamHosts: 4096,
+  /** Of the streams of one connection, those of the DHT protocol. */
   dhtStreamsPerConnection: 16,
   /** Peers in libp2p's peer store. Anybody can put peers there, by connecting or by answering a DHT query. */
   knownPeers: 2000,

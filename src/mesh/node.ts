@@ -30,7 +30,6 @@ import { mdns, type MulticastDNSComponents } from '@libp2p/mdns'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { ping } from '@libp2p/ping'
 import { preSharedKey } from '@libp2p/pnet'
-import { tcp } from '@libp2p/tcp'
 import { uPnPNAT } from '@libp2p/upnp-nat'
 import { isPrivate } from '@libp2p/utils'
 import { multiaddr, type Multiaddr } from '@multiformats/multiaddr'
@@ -38,6 +37,7 @@ import { BlackHoleDatastore } from 'datastore-core/black-hole'
 import type { Datastore } from 'interface-datastore'
 import { createLibp2p } from 'libp2p'
 import type { PeerId } from '../core/report.ts'
+import { createArrivals, guardedTcp } from './arrivals.ts'
 import { isRelayed, openConnections } from './connections.ts'
 import { friendsOnly, type FriendsOnly, type Registrar } from './friends-only.ts'
 import { createGate } from './gate.ts'
@@ -140,6 +140,7 @@ export async function createMeshNode(options: NodeOptions): Promise<MeshNode> {
     }
   }
 
+  const arrivals = createArrivals({ ...options, connections: () => libp2p.getConnections() })
   const libp2p: Libp2p = await createLibp2p({
     start: false,
     privateKey: options.privateKey,
@@ -148,7 +149,7 @@ export async function createMeshNode(options: NodeOptions): Promise<MeshNode> {
     nodeInfo: { name: 'banmesh', version: options.version, userAgent: `banmesh/${options.version}` },
     addresses: { listen: [...options.listen], appendAnnounce: [...options.announce] },
     transports: [
-      tcp(),
+      guardedTcp(arrivals.admitsConnection),
       ...(options.relay
         ? [
             (all: CircuitRelayTransportComponents) => {
@@ -166,7 +167,7 @@ export async function createMeshNode(options: NodeOptions): Promise<MeshNode> {
     ...(options.networkKey !== undefined && { connectionProtector: preSharedKey({ psk: options.networkKey }) }),
     ...(options.mdns && { peerDiscovery: [localDiscovery(options)] }),
     connectionEncrypters: [noise()],
-    streamMuxers: [safeYamux({ maxInboundStreams: limits.streamsPerConnection })],
+    streamMuxers: [safeYamux({ maxInboundStreams: limits.streamsPerConnection }, arrivals.admitsStream)],
     connectionGater: createGate({
       ...options,
       connections: (peer) => libp2p.getConnections(peer).length,

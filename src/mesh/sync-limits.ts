@@ -24,6 +24,8 @@ export const SYNC_LIMITS = {
   openMs: 10_000,
   /** Without a whole frame from the friend for so long, a session ends. */
   idleMs: 30_000,
+  /** A session that has had so long gives way to another friend, if all places are taken: the one that has moved least. */
+  turnMs: 60_000,
   /** A session takes no longer than that; what is missing then comes with the next one. */
   sessionMs: 15 * 60_000
 }

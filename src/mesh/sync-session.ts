@@ -20,6 +20,7 @@ export type SyncEnd =
   | 'unreachable'
   | 'at-capacity'
   | 'superseded'
+  | 'gave-way'
   | 'stopping'
   | 'internal-error'
 
@@ -42,6 +43,8 @@ export type SyncOutcome =
 
 export interface Session {
   readonly outcome: Promise<SyncOutcome>
+  /** Of all frames so far, both ways. */
+  bytes(): number
   /** Ends it at once, if it is still under way. */
   end(reason: SyncEnd): void
 }
@@ -63,7 +66,7 @@ export function runSession(stream: Stream, options: DialogueOptions): Session {
   let bytes = 0
   let unread = 0
 
-  return { outcome: run(), end: fail }
+  return { outcome: run(), bytes: () => bytes, end: fail }
 
   async function run(): Promise<SyncOutcome> {
     const whole = setTimeout(() => fail('over-time'), limits.sessionMs)

@@ -38,6 +38,9 @@ export interface Sync {
 interface Running {
   readonly role: Offerer
   readonly outcome: Promise<SyncOutcome>
+  /** It has had its turn: from now on it may have to give way. */
+  ripe: boolean
+  bytes(): number
   end(reason: SyncEnd): void
 }
 
@@ -51,13 +54,16 @@ export function createSync({ network, self, streams, ports, ended, ...options }:
   function run(friend: PeerId, role: Offerer, open: (signal: AbortSignal) => Promise<Stream>): Promise<SyncOutcome> {
     const opening = new AbortController()
     let end = (reason: SyncEnd): void => opening.abort(reason)
+    let bytes = (): number => 0
     const outcome = start()
-    const session: Running = { role, outcome, end: (reason) => end(reason) }
+    const session: Running = { role, outcome, ripe: false, bytes: () => bytes(), end: (reason) => end(reason) }
     running.set(friend, session)
+    const ripening = setTimeout(() => (session.ripe = true), limits.turnMs).unref()
     return outcome
 
     async function start(): Promise<SyncOutcome> {
       const result = await converse()
+      clearTimeout(ripening)
       if (running.get(friend) === session) running.delete(friend)
       ended(friend, result)
       return result
@@ -70,11 +76,25 @@ export function createSync({ network, self, streams, ports, ended, ...options }:
       } catch {
         return endedBefore(opening.signal.aborted ? (opening.signal.reason as SyncEnd) : 'unreachable')
       }
-      const { outcome: told, end: endNow } = runSession(stream, { role, friend, ports, limits })
-      end = endNow
-      if (opening.signal.aborted) endNow(opening.signal.reason as SyncEnd)
-      return told
+      const talk = runSession(stream, { role, friend, ports, limits })
+      end = talk.end
+      bytes = talk.bytes
+      if (opening.signal.aborted) end(opening.signal.reason as SyncEnd)
+      return talk.outcome
     }
+  }
+
+  /** A friend that is slow, or pretends to be, keeps its place only while nobody else wants it. */
+  function makeRoom(): boolean {
+    if (running.size < limits.sessions) return true
+    let slowest: [PeerId, Running] | null = null
+    for (const entry of running) {
+      if (entry[1].ripe && (slowest === null || entry[1].bytes() < slowest[1].bytes())) slowest = entry
+    }
+    if (slowest === null) return false
+    running.delete(slowest[0])
+    slowest[1].end('gave-way')
+    return true
   }
 
   async function accept(stream: Stream, { remotePeer }: Connection): Promise<void> {
@@ -83,7 +103,7 @@ export function createSync({ network, self, streams, ports, ended, ...options }:
     // Both opened one at the same time: the one of the smaller peer ID stays.
     const replaces = other?.role === 'initiator' && friend < self
     if (options.admits?.(friend) === false) return sayBusy(stream)
-    if (stopping || (other !== undefined ? !replaces : running.size >= limits.sessions)) return sayBusy(stream)
+    if (stopping || (other !== undefined ? !replaces : !makeRoom())) return sayBusy(stream)
     other?.end('superseded')
     await run(friend, 'responder', () => Promise.resolve(stream))
   }
@@ -110,7 +130,7 @@ export function createSync({ network, self, streams, ports, ended, ...options }:
     async sync(friend) {
       if (stopping) return endedBefore('stopping')
       if (running.has(friend)) return endedBefore('busy')
-      if (running.size >= limits.sessions) return endedBefore('at-capacity')
+      if (!makeRoom()) return endedBefore('at-capacity')
       return run(friend, 'initiator', (signal) => streams.openStream(friend, protocol, { signal }))
     }
   }

@@ -38,6 +38,8 @@ export interface WebPort {
   disallow(entry: string): Promise<Answer>
   /** In Prometheus' text format. */
   metrics(): Promise<string>
+  /** A request has failed by a bug of ours: the browser is told that the log says why. */
+  failed(route: string, error: unknown): void
   /** What does not work that should, a sentence each; empty: all is well. */
   failing(): readonly string[]
 }

@@ -31,6 +31,16 @@ export interface WebServer {
 
 /** Requests are small; a body over this is refused with 413. */
 const BODY_BYTES = 4096
+
+export const WEB_LIMITS = {
+  /** Connections at the same time; more are closed at once. */
+  connections: 256,
+  /** A request must have been said in full by then, ... */
+  requestMs: 10_000,
+  /** ... which is looked at so often. */
+  checkMs: 1000
+} as const
+
 /** Rows of one page of verdicts. */
 export const PAGE_ROWS = 200
 const TTL_SECONDS = 366 * 86_400
@@ -71,19 +81,28 @@ function bodyOf(properties: object, required: string) {
   return { body: { type: 'object', required: [required], additionalProperties: false, properties } }
 }
 
-export function createWebServer(port: WebPort, { token, now }: WebOptions): WebServer {
+export function createWebServer(
+  port: WebPort,
+  { token, now }: WebOptions,
+  limits: { readonly [Name in keyof typeof WEB_LIMITS]: number } = WEB_LIMITS
+): WebServer {
   const history = createHistory()
   const stream = createEventStream(port)
   const app = fastify({
     bodyLimit: BODY_BYTES,
+    requestTimeout: limits.requestMs,
+    http: { headersTimeout: limits.requestMs, connectionsCheckingInterval: limits.checkMs },
     forceCloseConnections: true,
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false } }
   })
+  app.server.maxConnections = limits.connections
   // A form of a foreign page can only be one of the others.
   app.removeContentTypeParser('text/plain')
   app.addHook('onRequest', guard)
-  app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => {
+  app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
     const status = error.statusCode ?? 500
+    // The route as we wrote it, not as the client filled it in.
+    if (status >= 500) port.failed(`${request.method} ${request.routeOptions.url ?? ''}`, error)
     return status < 500
       ? fail(reply, status, 'bad-request', error.message)
       : fail(reply, 500, 'internal-error', 'the daemon failed; its log says why')

@@ -31,3 +31,12 @@ test('a late source waits for one turn of each other, however much they have', (
   queue.push('honest', 'honest', 1)
   assert.deepEqual([queue.take(), queue.take()], ['flood', 'honest'])
 })
+
+test('a source that is passed over keeps its items and its place', () => {
+  const queue = createFairQueue<string, string>()
+  for (const item of ['a1', 'b1', 'b2']) queue.push(item[0]!, item, 1)
+  const notA = (source: string): boolean => source === 'a'
+  assert.deepEqual([queue.take(notA), queue.take(), queue.take(notA), queue.take(notA)], ['b1', 'a1', 'b2', undefined])
+  queue.push('a', 'a2', 1)
+  assert.deepEqual([queue.take(() => true), queue.size(), queue.take()], [undefined, 1, 'a2'])
+})

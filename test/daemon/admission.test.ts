@@ -36,6 +36,17 @@ test('reports and sync sessions are admitted up to their bursts, friend by frien
   assert.deepEqual([admission.admit(BOB, 1), admission.admitSync(BOB), admission.admitSync(BOB)], [true, true, false])
 })
 
+test('a clock that is set back locks no friend out, and blames none', () => {
+  const { admission, clock, tripped } = create()
+  const admitted = (): boolean[] => [admission.admit(BOB, 1), admission.admit(BOB, 1), admission.admit(BOB, 1)]
+  for (let i = 0; i < 2; i++) admission.judge(BOB, refused('over-rate'))
+  assert.deepEqual([...admitted(), admission.admitSync(BOB)], [true, true, false, true])
+  clock.now -= 6 * 60_000
+  assert.deepEqual([...admitted(), admission.admitSync(BOB)], [true, true, false, true])
+  admission.judge(BOB, refused('over-rate'))
+  assert.deepEqual(tripped, [])
+})
+
 test('junk and what is over the rate trips the breaker of that friend, once, and what an honest friend may do does not', () => {
   const { admission, clock, tripped } = create()
   for (let i = 0; i < 100; i++) {

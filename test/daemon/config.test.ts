@@ -8,6 +8,7 @@ import { configTemplate } from '../../src/daemon/config-template.ts'
 import { SOCKET_PATH_BYTES } from '../../src/daemon/config-values.ts'
 import {
   CONFIG_BYTES,
+  CONFIG_PROBLEMS,
   formatProblem,
   loadConfig,
   parseConfig,
@@ -459,4 +460,28 @@ test('a file that is missing, a folder or too large is an error without a place'
   assert.ok(loadConfig(file).ok)
   writeFileSync(file, '#'.repeat(CONFIG_BYTES + 1))
   assert.equal(problem(file), `${file}: is larger than ${CONFIG_BYTES} bytes`)
+})
+
+test('a text of more bytes than a config may have is refused unread, wherever it comes from', () => {
+  const fits = parseConfig('#'.repeat(CONFIG_BYTES), { folder: '/' })
+  assert.equal(fits.ok, true)
+  const large = parseConfig('#'.repeat(CONFIG_BYTES + 1), { folder: '/' })
+  assert.ok(!large.ok && large.errors[0]!.message === `is larger than ${CONFIG_BYTES} bytes`)
+})
+
+test('so many problems are told of and no more, of each kind', () => {
+  const lines = (count: number, line: (i: number) => string): string =>
+    Array.from({ length: count }, (_, i) => line(i)).join('')
+  for (const [what, line] of [
+    ['unknown keys', (i: number) => `k${i}: 1\n`],
+    ['keys twice', () => 'dataDir: /\n'],
+    ['no YAML', () => ']\n']
+  ] as const) {
+    const extra = what === 'keys twice' ? 1 : 0
+    assert.equal(errorsOf(lines(CONFIG_PROBLEMS - 1 + extra, line)).length, CONFIG_PROBLEMS - 1, what)
+    assert.equal(errorsOf(lines(CONFIG_PROBLEMS + extra, line)).length, CONFIG_PROBLEMS, what)
+    assert.equal(errorsOf(lines(CONFIG_PROBLEMS + 1 + extra, line)).length, CONFIG_PROBLEMS, what)
+  }
+  const friends = parseConfig(`friends:\n${lines(CONFIG_PROBLEMS + 1, () => '- {}\n')}`, { folder: '/' })
+  assert.ok(friends.ok && friends.warnings.length === CONFIG_PROBLEMS)
 })

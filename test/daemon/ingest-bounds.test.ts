@@ -148,6 +148,33 @@ test('judging a thousand subjects with a hundred claims each is spread over turn
   assert.ok(turns > 1, `${turns} turns`)
 })
 
+test('a friend whose changes are not judged yet waits from the limit on, and another one does not', async () => {
+  const node = createStand([trusting(bob, 80), trusting(carol, 80)], {
+    claimsPerFriend: 1e6,
+    queue: 1e6,
+    friendQueue: 1e6
+  })
+  // Every look at the clock is a second later: a turn has time for one envelope and one judgement.
+  let looks = 0
+  Object.defineProperty(node.clock, 'now', { get: () => NOW + 1000 * looks++ })
+  const subjects = (n: number): string[] => Array.from({ length: 1000 }, (_, i) => `2001:db8:${n}:${i}::1`)
+  const report = (n: number) =>
+    seal(bob, { issuedAt: NOW + n, claims: subjects(n).map((subject) => claimOf(subject, { until: UNTIL })) })
+  const taken: number[] = []
+  const flood = [0, 1, 2, 3].map((n) => node.ingest(report(n), bob.id).then(() => taken.push(n)))
+  // Of the first thousands a few are judged already when the third one comes.
+  await Promise.all(flood.slice(0, 3))
+  assert.equal(by(await node.ingest(ban(carol, 7), carol.id)), 'accepted')
+  for (let turns = 0; node.verdicts.get('198.51.0.7' as Subject) === null; turns++) {
+    assert.ok(turns < 5, 'judged in its turn')
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  assert.equal(node.ingest.waiting(), 1, 'the fourth one of bob')
+  assert.deepEqual(taken, [0, 1, 2])
+  await flood[3]
+  node.ingest.stop()
+})
+
 function own_(node: Stand, subject: string): Promise<Outcome> {
   const reportBytes = encodeReport({
     origin: node.self.id,

@@ -22,7 +22,7 @@ for (const { offset, bobTakes, aliceTakes } of CASES) {
   test(title, { skip: requires({ commands: ['faketime'] }) }, async () => {
     await using mesh = createMesh({ friends: { alice: ['bob'], bob: ['alice'] } })
     const [alice, bob] = mesh.nodes as [NodeHandle, NodeHandle]
-    bob.faketime = offset
+    bob.setClock(offset)
     await mesh.start()
     await mesh.connected()
     await alice.ban(BY_ALICE)
@@ -47,13 +47,13 @@ test(
   async () => {
     await using mesh = createMesh({ friends: { alice: ['bob'], bob: ['alice'] } })
     const [alice, bob] = mesh.nodes as [NodeHandle, NodeHandle]
-    bob.faketime = '+5m'
+    bob.setClock('+5m')
     await mesh.start()
     await mesh.connected()
     await bob.ban(BY_BOB)
     await until(async () => (await alice.why(BY_BOB)).accepted, 'the ban to reach alice')
     await bob.stop()
-    delete bob.faketime
+    bob.setClock(null)
     await bob.start()
     await bob.unban(BY_BOB)
     await until(async () => !(await alice.why(BY_BOB)).accepted, 'the lift to reach alice')

@@ -156,7 +156,7 @@ export const TARGETS: readonly Target[] = [
   spoolTarget(),
   {
     name: 'config',
-    // The operator's own file; the YAML library takes quadratic time for thousands of errors.
+    // The operator's own file; the YAML library takes about 10 us for a byte that is an error.
     maxBytes: 4096,
     corpus: bytes(
       configTemplate(),

@@ -225,6 +225,41 @@ test('sessions run with as many friends at a time as the limit says; more are to
   assert.equal((await second.sync.sync(full.id)).kind, 'done')
 })
 
+test('who is slow gives way to another friend once it has had its turn, and who moves most does not', async (t) => {
+  const gate = Promise.withResolvers<void>()
+  const full = await start(t, { own: range(0, 2000), limits: { sessions: 2, turnMs: 100 } })
+  const idle = await plainNode(t)
+  let moves = false
+  const ingest = () => {
+    moves = true
+    return gate.promise.then(() => ({ ok: true }))
+  }
+  const [busy, ninth] = [await start(t, { ports: { ingest } }), await start(t, { own: [7] })]
+  t.after(() => gate.resolve())
+  for (const node of [busy, ninth]) await connect(node, full)
+  await idle.dial(full.libp2p.getMultiaddrs())
+  // The first to have had its turn.
+  const slow = lpStream(await idle.dialProtocol(full.libp2p.peerId, PROTOCOL))
+  await until(() => openStreams(full) > 0, 'the session that does not move')
+  const moving = busy.sync.sync(full.id)
+  await until(() => moves, 'the session that does')
+  await until(async () => reasonOf(await ninth.sync.sync(full.id)) === 'done', 'the ninth')
+  await until(() => slow.unwrap().status !== 'open', 'the slow one to be ended')
+  gate.resolve()
+  assert.equal((await moving).kind, 'done')
+  const idleId = idle.peerId.toString()
+  assert.deepEqual(
+    full.outcomes.filter(({ outcome }) => reasonOf(outcome) === 'gave-way').map(({ friend }) => friend),
+    [idleId]
+  )
+})
+
+test('if nobody else wants a place, a slow session goes on after its turn', async (t) => {
+  const ingest = () => delay(300).then(() => ({ ok: true }))
+  const [a, b] = await pair(t, { own: [1] }, { ports: { ingest }, limits: { sessions: 1, turnMs: 50 } })
+  assert.equal((await a.sync.sync(b.id)).kind, 'done')
+})
+
 test('a friend that is not there, or does not speak the protocol, is unreachable', async (t) => {
   const a = await start(t)
   const silent = await plainNode(t)

@@ -2,12 +2,14 @@
 import assert from 'node:assert/strict'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, openSync, closeSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, globSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Banned, FriendView, Status, VerdictView, Why } from '../../src/control/api.ts'
 import { createControlClient, type ControlClient } from '../../src/control/client.ts'
 import { createIdentity } from '../../src/daemon/identity.ts'
+import type { Namespace } from './lab-namespaces.ts'
+import { giveBackPort, takePort } from './ports.ts'
 import { until } from './until.ts'
 
 const MAIN = new URL('../../bin/banmesh.ts', import.meta.url).pathname
@@ -17,8 +19,11 @@ export interface NodeHandle {
   readonly dir: string
   readonly id: string
   readonly call: ControlClient
-  /** Milliseconds by which the next start's clock is off, through `faketime`. */
-  faketime?: string
+  /**
+   * Puts the clock off by so much (`+5m`, `-30s`), through libfaketime: within a second if an earlier start had a clock put
+   * off, else from the next start on. Null puts it right, from the next start on.
+   */
+  setClock(offset: string | null): void
   start(): Promise<void>
   stop(signal?: NodeJS.Signals): Promise<void>
   /** `kill -9`, without waiting for anything but the end of the process. */
@@ -40,6 +45,8 @@ export interface MeshPlan {
   readonly config?: (name: string) => Record<string, unknown>
   /** Friends of every node that are no nodes here. */
   readonly more?: readonly { readonly id: string; readonly name: string }[]
+  /** Where each node runs, by name. Default: on loopback. */
+  readonly places?: ReadonlyMap<string, Namespace>
 }
 
 export interface MeshHandle extends AsyncDisposable {
@@ -51,36 +58,32 @@ export interface MeshHandle extends AsyncDisposable {
   dispose(): Promise<void>
 }
 
-/** Free enough, and below the ports that the kernel gives to outgoing connections: the ports are fixed before the start so that friends can be configured with addresses. */
-function portOf(index: number): number {
-  return 20_000 + ((process.pid * 37 + index * 101 + nextBase) % 12_000)
-}
-let nextBase = 0
-
 export function createMesh(plan: MeshPlan): MeshHandle {
   const root = mkdtempSync(join(tmpdir(), 'banmesh-nodes-'))
   const names = Object.keys(plan.friends)
-  nextBase += 1009
-  const made = names.map((name, index) => {
+  const made = names.map((name) => {
     const dir = join(root, name)
     mkdirSync(dir)
     const identity = createIdentity(join(dir, 'identity.key'))
     assert(identity.ok)
-    return { name, dir, id: identity.value.peerId, port: portOf(index) }
+    const place = plan.places?.get(name)
+    const port = place === undefined ? takePort() : PLACE_PORT
+    const address = `/ip4/${place?.addresses.ipv4 ?? '127.0.0.1'}/tcp/${port}`
+    return { name, dir, id: identity.value.peerId, port, address, place }
   })
-  for (const { name, dir, port } of made) {
+  for (const { name, dir, address } of made) {
     const friends = made.filter((other) => plan.friends[name]!.includes(other.name))
     const config = {
       network: 'test',
       dataDir: '.',
-      listen: [`/ip4/127.0.0.1/tcp/${port}`],
+      listen: [address],
       control: 'control.sock',
       friends: [
         ...friends.map((friend) => ({
           id: friend.id,
           name: friend.name,
           trust: 80,
-          addresses: [`/ip4/127.0.0.1/tcp/${friend.port}`]
+          addresses: [friend.address]
         })),
         ...(plan.more ?? []).map((friend) => ({ ...friend, trust: 80 }))
       ],
@@ -95,6 +98,7 @@ export function createMesh(plan: MeshPlan): MeshHandle {
   const nodes = made.map(createNode)
   const dispose = async (): Promise<void> => {
     await Promise.all(nodes.map((node) => node.kill()))
+    for (const { port, place } of made) if (place === undefined) giveBackPort(port)
     rmSync(root, { recursive: true, force: true })
   }
   return {
@@ -125,8 +129,16 @@ export function createMesh(plan: MeshPlan): MeshHandle {
   }
 }
 
-function createNode({ name, dir, id }: { name: string; dir: string; id: string }): NodeHandle {
+interface Made {
+  readonly name: string
+  readonly dir: string
+  readonly id: string
+  readonly place: Namespace | undefined
+}
+
+function createNode({ name, dir, id, place }: Made): NodeHandle {
   const call = createControlClient({ socketPath: join(dir, 'control.sock'), timeoutMs: 20_000 })
+  const clock = join(dir, 'clock')
   let child: ChildProcess | null = null
 
   async function request<T>(method: 'GET' | 'POST' | 'DELETE', path: string, body?: unknown): Promise<T> {
@@ -138,7 +150,6 @@ function createNode({ name, dir, id }: { name: string; dir: string; id: string }
   async function end(signal: NodeJS.Signals): Promise<void> {
     if (child === null || child.exitCode !== null || child.signalCode !== null) return
     const ended = once(child, 'exit')
-    // The whole group: faketime is a parent of the daemon.
     process.kill(-child.pid!, signal)
     await ended
   }
@@ -151,8 +162,9 @@ function createNode({ name, dir, id }: { name: string; dir: string; id: string }
     async start() {
       const log = openSync(join(dir, 'daemon.log'), 'a')
       const command = [process.execPath, MAIN, '--config', join(dir, 'banmesh.yaml'), 'run']
-      const [program, ...args] = node.faketime === undefined ? command : ['faketime', '-f', node.faketime, ...command]
-      child = spawn(program!, args, { stdio: ['ignore', log, log], detached: true })
+      const [program, ...args] = place === undefined ? command : place.inside(command)
+      const env = existsSync(clock) ? { ...process.env, ...clockFrom(clock) } : process.env
+      child = spawn(program!, args, { stdio: ['ignore', log, log], detached: true, env })
       closeSync(log)
       await until(
         async () => {
@@ -162,6 +174,10 @@ function createNode({ name, dir, id }: { name: string; dir: string; id: string }
         `${name} to answer`,
         60_000
       )
+    },
+    setClock(offset) {
+      if (offset === null) rmSync(clock, { force: true })
+      else writeFileSync(clock, `${offset}\n`)
     },
     stop: (signal = 'SIGTERM') => end(signal),
     kill: () => end('SIGKILL'),
@@ -177,4 +193,25 @@ function createNode({ name, dir, id }: { name: string; dir: string; id: string }
     running: () => child !== null && child.exitCode === null && child.signalCode === null
   }
   return node
+}
+
+/** In a namespace of its own a node has every port. */
+const PLACE_PORT = 7337
+
+/** Where packages of `faketime` put its library. */
+const FAKETIME = '/usr{,/local}/lib{64,/*,}/faketime/libfaketimeMT.so.1'
+
+/**
+ * Environment of a process whose wall clock is off as the file says; its timers go on as they should. Not by the command
+ * `faketime`, which leaves a semaphore behind when it is killed, and fails for the next process of the same number.
+ */
+function clockFrom(file: string): NodeJS.ProcessEnv {
+  const [library] = globSync(FAKETIME)
+  assert(library !== undefined, 'libfaketime')
+  return {
+    LD_PRELOAD: library,
+    FAKETIME_TIMESTAMP_FILE: file,
+    FAKETIME_CACHE_DURATION: '1',
+    FAKETIME_DONT_FAKE_MONOTONIC: '1'
+  }
 }

@@ -69,6 +69,7 @@ export function createFakePort(
         evidence: []
       },
     counts: () => ({ accepted: 1, held: 1 }),
+    failed: (route) => void done.push(`failed ${route}`),
     eventsAfter: feed.after,
     subscribe(happened) {
       listeners++

@@ -1,8 +1,9 @@
 /** The web server on a real port: who is refused, what every answer carries, what the actions take. */
 import assert from 'node:assert/strict'
 import { request, type IncomingHttpHeaders } from 'node:http'
+import { connect } from 'node:net'
 import { after, before, test } from 'node:test'
-import { createWebServer, PAGE_ROWS, type WebServer } from '../../src/web/server.ts'
+import { createWebServer, PAGE_ROWS, WEB_LIMITS, type WebServer } from '../../src/web/server.ts'
 import { STREAM_READERS } from '../../src/web/event-stream.ts'
 import { until } from '../support/until.ts'
 import { createFakePort } from './fake-port.ts'
@@ -271,4 +272,50 @@ test('settings are taken as they are meant, and nothing else', async () => {
   ])
   const { authorization } = AUTHORIZED
   assert.deepEqual(JSON.parse((await ask('GET', '/api/allowlist', { authorization })).body), ['192.0.2.0/24'])
+})
+
+test('who does not end its requests keeps nobody out: the places are bounded, and come free in time', async (t) => {
+  const limits = { ...WEB_LIMITS, connections: 2, requestMs: 300, checkMs: 50 }
+  const small = createWebServer(createFakePort(), { token: null, now: Date.now }, limits)
+  const listening = await small.listen('127.0.0.1', 0)
+  assert(listening.ok)
+  const url = `http://127.0.0.1:${listening.value.port}/healthz`
+  const answers = () =>
+    fetch(url, { headers: { connection: 'close' } }).then(
+      ({ ok }) => ok,
+      () => false
+    )
+  assert.equal(await answers(), true)
+  let closed = 0
+  const sockets = ['GET / HT', 'POST /api/ban HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{'].map(
+    (said) => {
+      const socket = connect(listening.value.port, '127.0.0.1', () => socket.write(said))
+      return socket
+        .on('error', () => {})
+        .on('close', () => closed++)
+        .resume()
+    }
+  )
+  t.after(async () => {
+    for (const socket of sockets) socket.destroy()
+    await small.close()
+  })
+  await until(async () => !(await answers()), 'both places to be taken')
+  await until(answers, 'a place to be free again')
+  await until(() => closed === 2, 'both to be closed')
+})
+
+test('a request that fails by a fault of ours is told with its route, and the browser hears no more than that', async (t) => {
+  const broken = createFakePort()
+  broken.why = () => {
+    throw new Error('secret detail')
+  }
+  const failing = createWebServer(broken, { token: null, now: Date.now })
+  t.after(() => failing.close())
+  const listening = await failing.listen('127.0.0.1', 0)
+  assert(listening.ok)
+  const response = await fetch(`http://127.0.0.1:${listening.value.port}/api/why/203.0.113.7`)
+  assert.equal(response.status, 500)
+  assert.doesNotMatch(await response.text(), /secret/)
+  assert.deepEqual(broken.done, ['failed GET /api/why/:subject'])
 })
