@@ -281,6 +281,7 @@ export function createLedger(db: Database) {
     /** To be called after a rollback. */
     forgetCaches(): void {
       names.clear()
+      paths.forgetCaches()
       quota.reload()
     }
   }

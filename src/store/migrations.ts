@@ -121,5 +121,6 @@ export const MIGRATIONS: readonly string[] = [
   -- Whose word it is mostly: whoever says much at once waits for themselves only.
   ALTER TABLE outbox ADD COLUMN source TEXT NOT NULL DEFAULT '';
   CREATE INDEX outbox_by_source ON outbox (target, source, seq);
+  DROP INDEX outbox_by_seq;
   `
 ]

@@ -37,8 +37,9 @@ type Row = Omit<OutboxEntry, 'action'> & { readonly ban: number }
 export function createOutbox(db: Database) {
   const insert = db.prepare(
     `INSERT OR REPLACE INTO outbox (target, subject, seq, ban, until, jail, score, origins, source)
-     VALUES (?, ?, (SELECT coalesce(max(seq), 0) + 1 FROM outbox WHERE target = ?1), ?, ?, ?, ?, ?, ?)`
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
   )
+  const selectLast = db.prepare('SELECT max(seq) AS seq FROM outbox')
   const selectSources = db.prepare(
     `WITH RECURSIVE found(source) AS (
        SELECT min(source) FROM outbox WHERE target = ?1
@@ -56,11 +57,14 @@ export function createOutbox(db: Database) {
   const selectTargets = db.prepare('SELECT DISTINCT target FROM outbox')
   const clear = db.prepare('DELETE FROM outbox WHERE target = ?')
 
+  /** A number that was rolled back is left out. */
+  let sequence = (selectLast.get() as { seq: number | null }).seq ?? 0
+
   return {
     /** Replaces what the target was still to be told about the subject. */
     put(target: Target, entry: NewEntry): void {
       const { subject, action, until, jail, score, origins, source = '' } = entry
-      insert.run(target, subject, action === 'ban' ? 1 : 0, until, jail, score, origins, source)
+      insert.run(target, subject, ++sequence, action === 'ban' ? 1 : 0, until, jail, score, origins, source)
     },
     /** At most `limit`: of each source the oldest ones, and of all alike many as far as they have so many; in their order. */
     pending(target: Target, limit: number): OutboxEntry[] {

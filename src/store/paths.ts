@@ -48,6 +48,9 @@ export function createPaths(db: Database, peers: Interned) {
      WHERE reports.offer IS NOT NULL`
   )
 
+  /** Those asked for last: the claims of a report are judged one after the other. */
+  let last: { readonly row: number; readonly paths: readonly StoredPath[] } | null = null
+
   function pack(hops: readonly Hop[]): Uint8Array {
     const words = new Uint32Array(hops.length * 2)
     hops.forEach((hop, index) => words.set([peers.id(hop.peer), hop.trust], index * 2))
@@ -69,23 +72,32 @@ export function createPaths(db: Database, peers: Interned) {
       const before = select.get(row, peers.id(friend)) as { hops: Uint8Array } | undefined
       if (before !== undefined && Buffer.compare(before.hops, packed) === 0) return false
       upsert.run(row, peers.id(friend), packed, key)
+      last = null
       return true
     },
 
-    of(row: ReportRow): StoredPath[] {
-      return (selectAll.all(row) as { friend: number; hops: Uint8Array }[]).map(({ friend, hops }) => ({
-        friend: peers.name(friend) as PeerId,
-        hops: unpack(hops)
-      }))
+    of(row: ReportRow): readonly StoredPath[] {
+      if (last?.row === row) return last.paths
+      const rows = selectAll.all(row) as { friend: number; hops: Uint8Array }[]
+      const paths = rows.map(({ friend, hops }) => ({ friend: peers.name(friend) as PeerId, hops: unpack(hops) }))
+      last = { row, paths }
+      return paths
     },
 
     remove(row: number): void {
       removeAll.run(row)
+      last = null
+    },
+
+    /** To be called after a rollback. */
+    forgetCaches(): void {
+      last = null
     },
 
     /** The first path of a report that has just been recorded. */
     add(row: ReportRow, { friend, hops }: StoredPath, key: Uint8Array): void {
       upsert.run(row, peers.id(friend), pack(hops), key)
+      last = null
     },
 
     /** What friends are offered, or null for nothing, and with which confidence it was relayed last, if ever. */
