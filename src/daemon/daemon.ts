@@ -141,6 +141,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
   const datastore = new SqliteDatastore(db)
   const whereabouts = createWhereabouts(datastore)
   let mesh: Mesh | null = null
+  const hearers = new Set<PeerId>()
   const protections = createProtections({
     allowlist: () => config.allowlist,
     protectReserved: () => config.protectReserved,
@@ -206,6 +207,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
     isShutOut: (friend) => admission.pausedUntil(friend) !== null,
     isCrowded: (subject, friend) => judging.isCrowded(subject, friend),
     review: (subject) => judging.review(subject),
+    hearers: () => hearers,
     relay: (envelope) => void mesh?.publish(envelope).catch((error: unknown) => report('gossip failed', { error })),
     committed() {
       leisure.worked()
@@ -298,6 +300,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
       logger.warn({ peer: id, address, accept }, 'somebody who is no friend has added this node')
     },
     onFriend(friend, ready) {
+      if (ready) hearers.add(friend)
+      else hearers.delete(friend)
       syncing.friend(friend, ready)
       chronicle.friend(friend, ready)
       web.friend(friend, ready)

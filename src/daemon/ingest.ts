@@ -48,6 +48,8 @@ export interface IngestOptions {
   isCrowded(subject: Subject, friend: PeerId): boolean
   /** Judges a subject anew, inside the transaction; returns how many claims had to be looked at. */
   review(subject: Subject): number
+  /** Friends who hear what we say, now. */
+  hearers(): Iterable<PeerId>
   /** An envelope with our hop, for all friends; called after the commit. */
   relay(envelope: Uint8Array): void
   /** After every commit that changed something. */
@@ -247,8 +249,10 @@ export function createIngest(options: IngestOptions): Ingest {
       agenda.add(from, recorded.subjects)
       const path = { friend: from, hops }
       ledger.paths.add(row, path, offerKey(reportId, hops))
+      const recordedNow = { bytes: reportBytes, signature, paths: [path] }
       relay(
-        options.offers.update({ row, id: reportId, relayed: null }, { bytes: reportBytes, signature, paths: [path] }),
+        options.offers.update({ row, id: reportId, relayed: null }, recordedNow),
+        [report.origin, ...peersOf(hops)],
         turn
       )
     }
@@ -271,7 +275,7 @@ export function createIngest(options: IngestOptions): Ingest {
       if (refusal !== null && !echo) return refused(refusal)
       if (!echo && ledger.paths.put(known.row, { friend: from, hops }, offerKey(known.id, hops))) {
         agenda.add(from, ledger.subjectsOf(known.row))
-        relay(options.offers.update(known), turn)
+        relay(options.offers.update(known), [known.origin, ...peersOf(hops)], turn)
       }
     }
     return { kind: 'duplicate', reportId: known.id }
@@ -287,8 +291,12 @@ export function createIngest(options: IngestOptions): Ingest {
     return checkPath({ origin, hops, from, self, maxHops: options.limits().maxHops })
   }
 
-  function relay(envelope: Uint8Array | null, turn: Turn): void {
-    if (envelope !== null) turn.relays.push(envelope)
+  /** Unless all friends who would hear it have been on its way: to them it would be an echo. */
+  function relay(envelope: Uint8Array | null, way: readonly PeerId[], turn: Turn): void {
+    if (envelope === null) return
+    for (const friend of options.hearers()) {
+      if (!way.includes(friend)) return void turn.relays.push(envelope)
+    }
   }
 
   return Object.assign((bytes: Uint8Array, from: PeerId) => enqueue(bytes, from, null), {
@@ -310,6 +318,10 @@ export function createIngest(options: IngestOptions): Ingest {
       agenda.stop()
     }
   })
+}
+
+function peersOf(hops: readonly Hop[]): PeerId[] {
+  return hops.map(({ peer }) => peer)
 }
 
 function refused(reason: Refusal): Outcome {

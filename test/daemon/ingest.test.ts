@@ -159,6 +159,18 @@ test('a relayed report carries our hop with what we trust the friend, and only a
   )
 })
 
+test('a report is relayed only if some friend who hears us has not been on its way', async () => {
+  const node = stand()
+  const hops = [{ peer: bob.id, trust: 800_000 }]
+  node.hearers.clear()
+  await node.ingest(ban(bob), bob.id)
+  for (const friend of [bob, carol]) node.hearers.add(friend.id)
+  await node.ingest(ban(carol, { hops }), bob.id)
+  assert.equal(node.relayed.length, 0)
+  await node.ingest(ban(mallory, { hops }), bob.id)
+  assert.equal(node.relayed.length, 1)
+})
+
 test('what is relayed is the signature that was verified, not the one of a later copy', async () => {
   const node = createStand([trusting(bob, 50), trusting(carol, 90)])
   const origin = createPeer()

@@ -61,6 +61,8 @@ export function createStand(list: readonly Friend[], limits: StandLimits = {}) {
   const relayed: Uint8Array[] = []
   const failures: unknown[] = []
   const shutOut = new Set<PeerId>()
+  /** Somebody, to whom all is news. */
+  const hearers = new Set([createPeer().id])
   const guard = {
     protectedBy: createProtection({ allowlist: [], own: [], friends: [], vetoes: [], protectReserved: false })
       .protectedBy
@@ -102,6 +104,7 @@ export function createStand(list: readonly Friend[], limits: StandLimits = {}) {
     isShutOut: (friend) => shutOut.has(friend),
     isCrowded: (subject, friend) => judging.isCrowded(subject, friend),
     review: (subject) => judging.review(subject),
+    hearers: () => hearers,
     relay: (envelope) => void relayed.push(envelope),
     committed: () => undefined,
     failed: (error) => void failures.push(error),
@@ -122,6 +125,7 @@ export function createStand(list: readonly Friend[], limits: StandLimits = {}) {
     judging,
     ingest,
     relayed,
+    hearers,
     failures,
     shutOut,
     guard,
