@@ -17,11 +17,11 @@ const OPTIONS = [
   ['--sightings <n>', 'honest nodes that see the attacker', '10'],
   ['--colluders <n>', 'nodes that lie together', '5'],
   ['--identities <n>', 'that one attacker invents', '12'],
-  ['--runs <n>', 'with different seeds, for the table', '10'],
+  ['--runs <n>', 'with different seeds, for the table; 0: sweeps only', '10'],
   ['--sweep-runs <n>', 'for each point of a sweep', '5'],
   ['--seed <n>', 'the same seed gives the same results', '1'],
   ['--workers <n>', 'threads (default: one for each core)'],
-  ['--csv <file>', 'write all means as CSV'],
+  ['--csv <file>', 'write all means and ranges as CSV'],
   ['--svg <dir>', 'write plots']
 ] as const
 

@@ -44,8 +44,9 @@ export function checkPath({ origin, hops, from, self, maxHops }: Passage): PathR
   const last = hops.at(-1)
   if (last === undefined) return origin === (from ?? self) ? null : 'wrong-origin'
   if (last.peer !== from) return 'wrong-last-hop'
-  const peers = new Set([origin, ...hops.map(({ peer }) => peer)])
-  return peers.size === hops.length + 1 ? null : 'loop'
+  const occursBefore = (peer: PeerId, end: number) =>
+    peer === origin || hops.findIndex((hop) => hop.peer === peer) < end
+  return hops.some(({ peer }, i) => occursBefore(peer, i)) ? 'loop' : null
 }
 
 /** `now` is Unix ms. */

@@ -83,7 +83,7 @@ export function createOutbox(db: Database) {
     done(target: Target, entries: readonly OutboxEntry[]): void {
       // One commit for all: one for each entry would take longer than all the rest of a bulk hand-off.
       transaction(db, () => {
-        for (const { subject, sequence } of entries) remove.run(target, subject, sequence)
+        for (const entry of entries) remove.run(target, entry.subject, entry.sequence)
       })
     },
     count(target: Target): number {

@@ -66,6 +66,32 @@ test('the table names every attack and rule, CSV has a line for each, and the pl
   }
 })
 
+test('sweeps alone: with the range of the runs in the table, in CSV and as bands, and what a report costs', async () => {
+  const { text } = await result({
+    ...SMALL,
+    workers: '1',
+    runs: '0',
+    attack: ['none'],
+    rule: ['flow'],
+    sweep: ['maxHops'],
+    sweepRuns: '3',
+    csv: 'sweep.csv',
+    svg: 'sweeps'
+  })
+  assert.match(text, /^maxHops +attack +rule +coverage % +range /)
+  const [header, ...rows] = (await readFile(join(dir, 'sweep.csv'), 'utf8')).trim().split('\n')
+  const columns = header!.split(',')
+  for (const row of rows) {
+    const cells = row.split(',')
+    const [low, mean, high] = ['coverageMin', 'coverage', 'coverageMax'].map((name) =>
+      Number(cells[columns.indexOf(name)])
+    )
+    assert.ok(low! <= mean! && mean! <= high!, row)
+  }
+  assert.deepEqual((await readdir(join(dir, 'sweeps'))).toSorted(), ['cost-maxHops.svg', 'sweep-maxHops.svg'])
+  assert.match(await readFile(join(dir, 'sweeps', 'sweep-maxHops.svg'), 'utf8'), /<polygon /)
+})
+
 test('a mesh from a file', async () => {
   const ring = Array.from({ length: 20 }, (_, i) => `n${i} n${(i + 1) % 20}`).join('\n')
   await writeFile(join(dir, 'ring.txt'), ring)
@@ -94,6 +120,7 @@ for (const [what, options, exit, message] of [
   ['an unknown attack', { attack: ['bribe'] }, 2, /--attack bribe is unknown/],
   ['an unknown rule', { rule: ['flow', 'luck'] }, 2, /--rule luck is unknown/],
   ['an unknown sweep', { sweep: ['seed'] }, 2, /--sweep seed is unknown/],
+  ['neither a table nor a sweep', { runs: '0' }, 2, /--runs 0 leaves nothing but sweeps/],
   ['an unknown shape', { shape: 'star' }, 2, /--shape star is unknown/],
   ['more speakers than nodes', { nodes: '10', sightings: '8', colluders: '5' }, 2, /at least 14 nodes/],
   ['a file that is not there', { graph: 'none.txt' }, 1, /none.txt: it can not be read/]
@@ -141,14 +168,14 @@ test('plots keep what is outside of their range inside, and text from breaking o
       {
         name: 's',
         points: [
-          [1, 20],
-          [2, -5]
+          { x: 1, y: 20 },
+          { x: 2, y: -5 }
         ]
       }
     ]
   })
   assert.match(line, /<title>&lt;a &amp; b&gt;<\/title>/)
-  assert.match(line, /points="56,64 704,312"/)
+  assert.match(line, /points="56,84 696,332"/)
   const bars = barPlot({ title: 't', y: '%', top: 10, groups: ['g'], series: [{ name: 's', values: [5] }] })
-  assert.match(bars, /<rect x="[\d.]+" y="188" width="[\d.]+" height="124"/)
+  assert.match(bars, /<rect x="[\d.]+" y="208" width="[\d.]+" height="124"/)
 })

@@ -39,6 +39,15 @@ test('the installed command lays out its fail2ban files', async () => {
   }
 })
 
+test('the installed command simulates, on threads too', async () => {
+  const size = '--nodes 60 --sightings 3 --colluders 2 --runs 2 --attack colluders --json'.split(' ')
+  const simulate = (workers: string) =>
+    runOk([banmesh, 'simulate', ...size, '--workers', workers], withNode(dirname(process.execPath)))
+  const found = await simulate('2')
+  assert.match(found, /"coverage":/)
+  assert.equal(found, await simulate('1'))
+})
+
 test('no package of the runtime tree has an install script', () => {
   const packages = globSync('lib/**/node_modules/{*,@*/*}/package.json', { cwd: prefix })
   assert.ok(packages.length > 50)

@@ -7,7 +7,8 @@ import { ATTACK_NAMES, type Attack } from '../simulate/attacks.ts'
 import { runExperiment, SWEEP_NAMES, type Sweep } from '../simulate/experiment.ts'
 import { readFriendships, SHAPES, type Shape } from '../simulate/friendships.ts'
 import { createProgress } from '../simulate/progress.ts'
-import { formatResults, toCsv, toPlots } from '../simulate/results.ts'
+import { toPlots } from '../simulate/plots.ts'
+import { formatResults, toCsv } from '../simulate/results.ts'
 import { RULE_NAMES, type Rule, type Settings } from '../simulate/run.ts'
 
 /** As commander gives them: everything is text, and what was not said is missing. */
@@ -55,7 +56,7 @@ const NUMBERS = {
   sightings: { default: 10, min: 1, max: 10_000 },
   colluders: { default: 5, min: 1, max: 10_000 },
   identities: { default: 12, min: 0, max: 10_000 },
-  runs: { default: 10, min: 1, max: 100_000 },
+  runs: { default: 10, min: 0, max: 100_000 },
   sweepRuns: { default: 5, min: 1, max: 100_000 },
   seed: { default: 1, min: 0, max: 2 ** 31 - 1 },
   workers: { default: 64, min: 1, max: 64 }
@@ -84,6 +85,8 @@ export async function simulate(context: Context, options: SimulateOptions): Prom
   if (!rules.ok) return rules.outcome
   const sweeps = chosen('sweep', options.sweep, SWEEP_NAMES, [])
   if (!sweeps.ok) return sweeps.outcome
+
+  if (numbers.runs === 0 && sweeps.names.length === 0) return failed(2, 'usage', '--runs 0 leaves nothing but sweeps')
 
   const graph = options.graph === undefined ? null : await readFriendships(resolve(context.cwd, options.graph))
   if (graph !== null && !graph.ok) return failed(1, 'bad-graph', `${options.graph}: ${explain(graph.reason)}`)

@@ -44,6 +44,8 @@ export interface Plan {
   readonly graph: Graph
   /** By node: 1 if the operator is honest and the node is not under the attacker's control. */
   readonly honest: Uint8Array
+  /** Whether also what the honest say about the attacker travels otherwise than without an attack. */
+  readonly interferes: boolean
   /** By node: 1 if it passes nothing on. */
   readonly withholds: Uint8Array
   /** The node that says of everything that it has it from the origin, whom it trusts wholly; -1: none. */
@@ -98,6 +100,7 @@ export function plan(attack: Attack, { nodes, links }: Friendships, scale: Scale
     attack,
     graph,
     honest: Uint8Array.from({ length: graph.nodes }, (_, node) => (bad.has(node) || withholds[node] === 1 ? 0 : 1)),
+    interferes: ['sybil-1', 'sybil-3', 'hub', 'flood', 'withhold'].includes(attack),
     withholds,
     forger: attack === 'hub' ? liar : -1,
     member,

@@ -2,8 +2,8 @@
 import { availableParallelism } from 'node:os'
 import type { Attack } from './attacks.ts'
 import type { Friendships } from './friendships.ts'
-import { runTasks, type Task } from './pool.ts'
-import type { Measures, Rule, Settings } from './run.ts'
+import { runTasks, type Result } from './pool.ts'
+import type { Measures, Rule, Run, Settings } from './run.ts'
 
 /** The settings that can be swept, and their values. */
 export const SWEEPS = {
@@ -11,10 +11,10 @@ export const SWEEPS = {
   trust: [50, 60, 70, 75, 80, 85, 90, 95],
   threshold: [50, 60, 70, 80, 85, 90, 95, 99],
   quorum: [1, 2, 3, 4],
-  maxHops: [0, 1, 2, 3, 4, 5, 6, 8],
+  maxHops: [1, 2, 3, 4, 5, 6, 7, 8, 10],
   sightings: [1, 2, 3, 5, 7, 10, 15, 20, 30],
   colluders: [1, 2, 3, 5, 7, 10, 15, 20, 30],
-  nodes: [100, 300, 1000, 3000, 10_000]
+  nodes: [100, 300, 1000, 3000, 10_000, 30_000, 100_000]
 } as const satisfies Partial<Record<keyof Settings, readonly number[]>>
 
 export type Sweep = keyof typeof SWEEPS
@@ -50,28 +50,52 @@ export async function runExperiment(
   experiment: Experiment,
   progress: (finished: number, all: number) => void
 ): Promise<Point[]> {
-  const { settings, seed, given } = experiment
-  const cells: { sweep: Sweep | null; value: number | null; attack: Attack; tasks: Task[] }[] = []
-  function add(sweep: Sweep | null, value: number | null, attack: Attack, runs: number): void {
-    const used = sweep === null ? settings : { ...settings, [sweep]: value }
-    const rules = sweep === null ? experiment.rules : experiment.sweepRules
-    const tasks = Array.from({ length: runs }, (_, run): Task => ({ settings: used, attack, rules, seed, run }))
-    cells.push({ sweep, value, attack, tasks })
-  }
-  for (const attack of experiment.attacks) add(null, null, attack, experiment.runs)
+  const { seed, given } = experiment
+  const groups: Group[] = experiment.runs === 0 ? [] : [{ ...experiment, sweep: null, value: null }]
   for (const sweep of experiment.sweeps) {
-    for (const value of SWEEPS[sweep]) {
-      for (const attack of experiment.sweepAttacks) add(sweep, value, attack, experiment.sweepRuns)
-    }
+    for (const value of SWEEPS[sweep]) groups.push(sweepGroup(experiment, sweep, value))
   }
-  const tasks = cells.flatMap((cell) => cell.tasks)
+  // The attacks of a run together: they have much in common.
+  const tasks = groups.flatMap(({ settings: used, attacks, rules, runs }) =>
+    Array.from({ length: runs }, (_, run) =>
+      attacks.map((attack): Run => ({ settings: used, attack, rules, seed, run }))
+    ).flat()
+  )
   const workers = Math.max(1, Math.min(experiment.workers, availableParallelism(), tasks.length))
   const results = await runTasks(tasks, given, workers, (finished) => progress(finished, tasks.length))
   let from = 0
-  return cells.flatMap(({ sweep, value, attack, tasks: own }) => {
-    const part = results.slice(from, (from += own.length))
-    return own[0]!.rules.map((rule): Point => {
-      const all = part.map((result) => result.get(rule)!)
+  return groups.flatMap((group) => {
+    const part = results.slice(from, (from += group.runs * group.attacks.length))
+    return pointsOf(group, part)
+  })
+}
+
+/** All runs with the same settings. */
+interface Group {
+  readonly sweep: Sweep | null
+  readonly value: number | null
+  readonly settings: Settings
+  readonly attacks: readonly Attack[]
+  readonly rules: readonly Rule[]
+  readonly runs: number
+}
+
+function sweepGroup({ settings, sweepAttacks, sweepRules, sweepRuns }: Experiment, sweep: Sweep, value: number): Group {
+  return {
+    sweep,
+    value,
+    settings: { ...settings, [sweep]: value },
+    attacks: sweepAttacks,
+    rules: sweepRules,
+    runs: sweepRuns
+  }
+}
+
+function pointsOf({ sweep, value, attacks, rules }: Group, results: readonly Result[]): Point[] {
+  return attacks.flatMap((attack, a) => {
+    const own = results.filter((_, i) => i % attacks.length === a)
+    return rules.map((rule): Point => {
+      const all = own.map((result) => result.get(rule)!)
       return {
         sweep,
         value,

@@ -4,203 +4,137 @@
  * `supersedes`, `confidence`, `shouldRelay`. What each node believes does not change what it relays, so judging comes
  * afterwards (`judging.ts`) from the log of what arrived.
  *
- * A message is one number: the record of the relay that sent it, which points to the record that the relay had it from.
+ * Only what is about the same register, or shares a rate limit, meets on its way. So the statements travel in groups, one
+ * after the other, and what is known about the reports of one group is forgotten before the next.
  */
 import { checkPath, checkReport, supersedes } from '../../core/acceptance.ts'
 import { admit, RESTED } from '../../core/rate.ts'
 import { shouldRelay } from '../../core/relay.ts'
-import { ONE, type Hop, type PeerId, type Ppm, type Report, type ReportId } from '../../core/report.ts'
-import type { Subject } from '../../core/subject.ts'
+import { ONE, type Hop, type PeerId, type Ppm } from '../../core/report.ts'
 import { confidence } from '../../core/trust.ts'
-import { REPLAYED_BAN_SECONDS, type Plan, type Statement, type Target } from './attacks.ts'
-import { createInts, push } from './ints.ts'
+import type { Plan, Statement } from './attacks.ts'
+import { createInts, push, type Ints } from './ints.ts'
+import { createMessages, NO_MESSAGE } from './messages.ts'
 import type { Network } from './network.ts'
-import { createQueue } from './queue.ts'
-
-/** Unix ms at which a run begins. */
-export const EPOCH_MS = Date.UTC(2026, 0, 1)
-const BAN_SECONDS = 7 * 24 * 3600
-
-/** Bytes of an envelope with one IPv4 claim of jail `sshd`, and of each hop: the test compares with `wire/`. */
-export const ENVELOPE_BYTES = 136
-export const HOP_BYTES = 40
+import { createQueue, type Queue } from './queue.ts'
+import { countInvented, EPOCH_MS, groupsOf, reportOf, type Travelling } from './reports.ts'
+import { createTraffic, ENVELOPE_BYTES, HOP_BYTES, type Traffic } from './traffic.ts'
 
 export interface GossipOptions {
   readonly maxHops: number
   readonly relayFloor: Ppm
 }
 
-/** One statement as a report, and what each node knows about it. */
-export interface Travelling extends Report {
-  readonly id: ReportId
-  readonly target: Target
-  readonly kind: 'ban' | 'unban'
-  readonly until: number
-  readonly register: number
-  /** By slot: the last message about it, -1 for none, and how much its owner believes it. */
-  readonly messages: Int32Array
-  readonly weights: Int32Array
-  /** By node: whether it has the report, its best slot and what it was worth when it was last relayed; -1 for none. */
-  readonly known: Uint8Array
-  readonly best: Int32Array
-  readonly relayed: Int32Array
-}
-
-export interface Traffic {
-  reports: number
-  messages: number
-  bytes: number
-  signatureChecks: number
-  /** Messages that a rate limit refused. */
-  refused: number
-  /** By nodes other than the origin. */
-  relays: number
-  /** Those for a better path. */
-  relaysAgain: number
-  /** The most relays of one report by one node. */
-  mostRelays: number
-}
-
-/** What arrived and counted, in the order of time: by which slot, and which message; -1 where a node speaks itself. */
+/** What arrived and counted, in the order of time in each group. */
 export interface Arrivals {
-  readonly length: number
-  readonly timesMs: Int32Array
-  readonly nodes: Int32Array
-  readonly slots: Int32Array
-  readonly messages: Int32Array
+  readonly timesMs: Ints
+  /** By which slot it came; `-1 - node` where a node speaks itself. */
+  readonly slots: Ints
+  readonly messages: Ints
 }
 
 export interface Gossip {
-  readonly reports: readonly Travelling[]
   readonly peers: readonly PeerId[]
   readonly arrivals: Arrivals
   readonly traffic: Traffic
+  /** By node: how many of the reports about the attacker it has heard of. */
+  readonly heard: Int32Array
   /** Which report a message is about. */
   reportOf(message: number): Travelling
-  hopsOf(message: number): Hop[]
+  hopsOf(message: number): readonly Hop[]
+}
+
+/**
+ * What each node knows about one report. Nothing is stored where nobody hears of it (0 is none everywhere), for pages
+ * that nobody writes to take no memory.
+ */
+interface Knowledge {
+  /** By slot: the last message, and how much its owner believes it. */
+  readonly messages: Int32Array
+  readonly weights: Int32Array
+  /** By node: whether it has the report, its best slot and one more, what that was worth when relayed, how often it was. */
+  readonly has: Uint8Array
+  readonly best: Int32Array
+  readonly relayed: Int32Array
+  readonly relays: Uint8Array
 }
 
 export function gossip(network: Network, plan: Plan, { maxHops, relayFloor }: GossipOptions): Gossip {
   const { nodes, offsets, friends, owners, mirrors, trust, delayMs } = network
-  const queue = createQueue()
   const peers = Array.from({ length: nodes + countInvented(plan) }, (_, i) => `peer${i}` as PeerId)
+  const messages = createMessages(peers)
   const reports: Travelling[] = []
   /** By statement: its report. */
   const stated: number[] = []
-  /** By register (an origin's claims about one subject) and node: the newest report, -1 for none. */
-  const registers = new Map<string, number>()
-  const newest: Int32Array[] = []
-  const records = { report: createInts(), from: createInts(), hops: createInts() }
-  /** By record: what its relay stated. */
-  const hops: (Hop | null)[] = []
-  const log = { timesMs: createInts(), nodes: createInts(), slots: createInts(), messages: createInts() }
+  const arrivals: Arrivals = { timesMs: createInts(), slots: createInts(), messages: createInts() }
   const rates = plan.rate === null ? null : new Float64Array(friends.length).fill(RESTED)
-  const relayCounts: Map<number, number> = new Map()
-  const traffic: Traffic = {
-    reports: 0,
-    messages: 0,
-    bytes: 0,
-    signatureChecks: 0,
-    refused: 0,
-    relays: 0,
-    relaysAgain: 0,
-    mostRelays: 0
-  }
+  const traffic = createTraffic()
+  const heard = new Int32Array(nodes)
 
-  for (const [i, statement] of plan.statements.entries()) {
-    queue.runUntil(statement.atMs, receive)
-    state(statement, i)
+  // Of the group under way: what is known by report, and the newest report, and one more, by register and node.
+  let known: Knowledge[] = []
+  let newest: Int32Array[] = []
+  let queue: Queue = createQueue()
+
+  for (const group of groupsOf(plan)) {
+    known = []
+    newest = []
+    queue = createQueue()
+    for (const { statement, register, index } of group) {
+      queue.runUntil(statement.atMs, receive)
+      state(statement, register, index)
+    }
+    queue.runUntil(Infinity, receive)
+    known.forEach(({ has }, report) => {
+      if (reports[report]!.target === 'attacker') for (let node = 0; node < nodes; node++) heard[node]! += has[node]!
+    })
+    messages.forget()
   }
-  queue.runUntil(Infinity, receive)
   return {
-    reports,
     peers,
-    arrivals: {
-      length: log.timesMs.length,
-      timesMs: log.timesMs.data,
-      nodes: log.nodes.data,
-      slots: log.slots.data,
-      messages: log.messages.data
-    },
+    arrivals,
     traffic,
-    reportOf: (message) => reports[records.report.data[message]!]!,
-    hopsOf
+    heard,
+    reportOf: (message) => reports[messages.reportOf(message)]!,
+    hopsOf: messages.hopsOf
   }
 
-  function record(report: number, peer: number, hopTrust: Ppm, from: number): number {
-    hops.push(peer === -1 ? null : { peer: peers[peer]!, trust: hopTrust })
-    push(records.from, from)
-    push(records.hops, from === -1 ? 0 : records.hops.data[from]! + 1)
-    return push(records.report, report)
-  }
-
-  /** In the order of travel. */
-  function hopsOf(message: number): Hop[] {
-    const way: Hop[] = []
-    collectHops(message, records.hops.data[message]!, way)
-    return way
-  }
-
-  function collectHops(message: number, count: number, into: Hop[]): void {
-    if (count === 0) return
-    collectHops(records.from.data[message]!, count - 1, into)
-    into.push(hops[message]!)
-  }
-
-  function state(statement: Statement, number: number): void {
+  function state(statement: Statement, register: number, number: number): void {
     const { speaker, invented, replayOf } = statement
     if (replayOf !== null) return replay(stated[replayOf]!, speaker)
-    const report = createReport(statement)
+    const report = createReport(statement, register)
     stated[number] = report
-    const spoken = record(report, -1, 0, -1)
+    const spoken = messages.create(report)
     if (invented !== null) {
-      send(speaker, record(report, speaker, ONE, spoken))
+      send(speaker, messages.relay(spoken, speaker, ONE))
       return
     }
-    reports[report]!.known[speaker] = 1
-    newest[reports[report]!.register]![speaker] = report
-    note(speaker, -1, spoken)
+    known[report]!.has[speaker] = 1
+    newest[register]![speaker] = report + 1
+    note(-1 - speaker, spoken)
     send(speaker, spoken)
   }
 
-  function createReport({ speaker, target, kind, invented, atMs }: Statement): number {
-    const origin = peers[invented === null ? speaker : nodes + invented]!
+  function createReport(statement: Statement, register: number): number {
     const index = reports.length
-    const subject = (
-      target === 'attacker' ? '192.0.2.1' : target === 'victim' ? '192.0.2.2' : `10.0.0.${index}`
-    ) as Subject
-    const name = `${origin} ${subject}`
-    if (!registers.has(name)) {
-      registers.set(name, newest.length)
-      newest.push(new Int32Array(nodes).fill(-1))
-    }
-    // Increasing for each origin; the clocks may be off by more.
-    const issuedAt = EPOCH_MS + atMs + index
-    const banSeconds = plan.attack === 'replay' && target === 'victim' ? REPLAYED_BAN_SECONDS : BAN_SECONDS
-    const until = Math.floor(EPOCH_MS / 1000) + banSeconds
-    reports.push({
-      id: `report${index}` as ReportId,
-      origin,
-      issuedAt,
-      claims: [{ kind, subject, until, jail: 'sshd', failures: 3 }],
-      target,
-      kind,
-      until,
-      register: registers.get(name)!,
-      messages: new Int32Array(friends.length).fill(-1),
+    reports.push(reportOf(statement, { index, register, peers, nodes, attack: plan.attack }))
+    newest[register] ??= new Int32Array(nodes)
+    known[index] = {
+      messages: new Int32Array(friends.length),
       weights: new Int32Array(friends.length),
-      known: new Uint8Array(nodes),
-      best: new Int32Array(nodes).fill(-1),
-      relayed: new Int32Array(nodes).fill(-1)
-    })
+      has: new Uint8Array(nodes),
+      best: new Int32Array(nodes),
+      relayed: new Int32Array(nodes),
+      relays: new Uint8Array(nodes)
+    }
     traffic.reports++
     return index
   }
 
   /** By the path by which the speaker has it. */
-  function replay(index: number, speaker: number): void {
-    const best = reports[index]!.best[speaker]!
-    if (best !== -1) send(speaker, record(index, speaker, ONE, reports[index]!.messages[best]!))
+  function replay(report: number, speaker: number): void {
+    const best = known[report]!.best[speaker]!
+    if (best !== 0) send(speaker, messages.relay(known[report]!.messages[best - 1]!, speaker, ONE))
   }
 
   /** As gossipsub does: to all friends, also to the one that it came from. */
@@ -213,31 +147,29 @@ export function gossip(network: Network, plan: Plan, { maxHops, relayFloor }: Go
 
   function receive(slot: number, message: number): void {
     const node = owners[slot]!
-    const index = records.report.data[message]!
+    const index = messages.reportOf(message)
     const report = reports[index]!
+    const knows = known[index]!
     traffic.messages++
-    traffic.bytes += ENVELOPE_BYTES + HOP_BYTES * records.hops.data[message]!
+    traffic.bytes += ENVELOPE_BYTES + HOP_BYTES * messages.hopCountOf(message)
     if (rates !== null && !admitted(slot)) return void traffic.refused++
-    const way = hopsOf(message)
-    const isNew = report.known[node] === 0
+    const hops = messages.hopsOf(message)
+    const isNew = knows.has[node] === 0
     if (isNew) traffic.signatureChecks++
-    if (
-      checkPath({ origin: report.origin, hops: way, from: peers[friends[slot]!]!, self: peers[node]!, maxHops }) !==
-      null
-    )
-      return
+    const friend = peers[friends[slot]!]!
+    if (checkPath({ origin: report.origin, hops, from: friend, self: peers[node]!, maxHops }) !== null) return
     const latest = newest[report.register]!
     if (isNew) {
       if (checkReport(report, EPOCH_MS + queue.now) !== null) return
       const before = latest[node]!
-      if (before !== -1 && !supersedes(report, reports[before]!)) return
-      report.known[node] = 1
-      latest[node] = index
-    } else if (latest[node] !== index) return
-    report.messages[slot] = message
-    report.weights[slot] = confidence({ friend: peers[friends[slot]!]!, trust: trust[slot]!, hops: way })
-    note(node, slot, message)
-    offer(node, slot, index)
+      if (before !== 0 && !supersedes(report, reports[before - 1]!)) return
+      knows.has[node] = 1
+      latest[node] = index + 1
+    } else if (latest[node] !== index + 1) return
+    knows.messages[slot] = message
+    knows.weights[slot] = confidence({ friend, trust: trust[slot]!, hops })
+    note(slot, message)
+    offer(node, slot, knows)
   }
 
   function admitted(slot: number): boolean {
@@ -246,59 +178,47 @@ export function gossip(network: Network, plan: Plan, { maxHops, relayFloor }: Go
     return admission.admitted
   }
 
-  function note(node: number, slot: number, message: number): void {
-    if (reports[records.report.data[message]!]!.target === 'junk') return
-    push(log.timesMs, queue.now)
-    push(log.nodes, node)
-    push(log.slots, slot)
-    push(log.messages, message)
+  function note(slot: number, message: number): void {
+    if (reports[messages.reportOf(message)]!.target === 'junk') return
+    push(arrivals.timesMs, queue.now)
+    push(arrivals.slots, slot)
+    push(arrivals.messages, message)
   }
 
   /** The best path goes on, if it is worth a message to every friend. */
-  function offer(node: number, slot: number, index: number): void {
-    const report = reports[index]!
-    chooseBest(report, node, slot)
-    const best = report.best[node]!
+  function offer(node: number, slot: number, knows: Knowledge): void {
+    chooseBest(knows, node, slot)
+    const best = knows.best[node]! - 1
     if (best === -1 || plan.withholds[node] === 1) return
-    const relayed = report.relayed[node]!
-    if (!isWorth(report, best, relayed === -1 ? null : relayed)) return
-    report.relayed[node] = report.weights[best]!
-    const from = report.messages[best]!
-    const forged = node === plan.forger ? record(index, -1, 0, -1) : from
-    send(node, record(index, node, forged === from ? trust[best]! : ONE, forged))
+    const relayed = knows.relays[node] === 0 ? null : knows.relayed[node]!
+    if (!isWorth(knows, best, relayed)) return
+    knows.relayed[node] = knows.weights[best]!
+    const from = knows.messages[best]!
+    if (node === plan.forger) send(node, messages.relay(messages.create(messages.reportOf(from)), node, ONE))
+    else send(node, messages.relay(from, node, trust[best]!))
     traffic.relays++
-    if (relayed !== -1) traffic.relaysAgain++
-    const key = index * nodes + node
-    if (relayed !== -1) relayCounts.set(key, (relayCounts.get(key) ?? 1) + 1)
-    traffic.mostRelays = Math.max(traffic.mostRelays, relayCounts.get(key) ?? 1)
+    if (relayed !== null) traffic.relaysAgain++
+    traffic.mostRelays = Math.max(traffic.mostRelays, ++knows.relays[node]!)
   }
 
-  function chooseBest(report: Travelling, node: number, changed: number): void {
-    const before = report.best[node]!
+  function chooseBest(knows: Knowledge, node: number, changed: number): void {
+    const before = knows.best[node]! - 1
     if (before !== changed) {
-      if (before !== -1 && report.weights[changed]! <= report.weights[before]!) return
-      if (isWorth(report, changed, null)) report.best[node] = changed
+      if (before !== -1 && knows.weights[changed]! <= knows.weights[before]!) return
+      if (isWorth(knows, changed, null)) knows.best[node] = changed + 1
       return
     }
     let best = -1
     for (let slot = offsets[node]!; slot < offsets[node + 1]!; slot++) {
-      if (report.messages[slot] === -1 || (best !== -1 && report.weights[slot]! <= report.weights[best]!)) continue
-      if (isWorth(report, slot, null)) best = slot
+      if (knows.messages[slot] === NO_MESSAGE) continue
+      if (best !== -1 && knows.weights[slot]! <= knows.weights[best]!) continue
+      if (isWorth(knows, slot, null)) best = slot
     }
-    report.best[node] = best
+    knows.best[node] = best + 1
   }
 
-  function isWorth(report: Travelling, slot: number, relayedConfidence: Ppm | null): boolean {
-    return shouldRelay({
-      confidence: report.weights[slot]!,
-      relayedConfidence,
-      hops: records.hops.data[report.messages[slot]!]!,
-      maxHops,
-      relayFloor
-    })
+  function isWorth({ weights, messages: last }: Knowledge, slot: number, relayedConfidence: Ppm | null): boolean {
+    const hops = messages.hopCountOf(last[slot]!)
+    return shouldRelay({ confidence: weights[slot]!, relayedConfidence, hops, maxHops, relayFloor })
   }
-}
-
-function countInvented({ statements }: Plan): number {
-  return statements.reduce((most, { invented }) => Math.max(most, (invented ?? -1) + 1), 0)
 }

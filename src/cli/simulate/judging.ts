@@ -1,19 +1,19 @@
 /**
- * What every node concludes from what arrived, by `core`'s `judge`. A verdict of a few votes over a few friends each can
- * cost a millisecond, too much for each of millions of arrivals; so most questions are answered by bounds that are
- * core's own arithmetic on less or on looser evidence, and only the rest by the whole judgement. And because more
- * evidence never lowers a score, the first moment of an acceptance is found by halving.
+ * What every node concludes from what arrived. A verdict of a few votes over a few friends each can cost a millisecond,
+ * too much for each of millions of arrivals; so most questions are answered by bounds that are core's own arithmetic on
+ * less or on looser evidence, and only the rest by the whole score. And because more evidence never lowers a score, the
+ * first moment of an acceptance is found by halving.
  */
-import type { Evidence, EvidencePath } from '../../core/evidence.ts'
-import { judge, type Policy } from '../../core/judge.ts'
-import { createRoot, grow, settle } from '../../core/place.ts'
+import type { Path } from '../../core/evidence.ts'
+import type { Policy } from '../../core/judge.ts'
 import type { ProtectionReason } from '../../core/protection.ts'
 import type { Ppm } from '../../core/report.ts'
-import type { Subject } from '../../core/subject.ts'
 import { confidence, noisyOr } from '../../core/trust.ts'
+import { accepts } from './accepts.ts'
 import { REPLAYED_BAN_SECONDS, type Plan, type Target } from './attacks.ts'
-import { EPOCH_MS, type Gossip, type Travelling } from './gossip.ts'
+import type { Gossip } from './gossip.ts'
 import type { Network } from './network.ts'
+import { EPOCH_MS, type Travelling } from './reports.ts'
 
 export interface Decisions {
   /** By node: ms at which it first banned the attacker, or some time by which it had banned the victim; -1 for never. */
@@ -27,12 +27,10 @@ export interface Decisions {
 interface Arrival {
   readonly timeMs: number
   readonly report: Travelling
-  /** -1: the node says so itself. */
+  /** Below 0: the node says so itself. */
   readonly slot: number
-  readonly path: EvidencePath | null
+  readonly path: Path | null
 }
-
-const EVERY_JAIL = ['*']
 
 /** Under each of the policies. */
 export function decide(
@@ -52,12 +50,15 @@ export function decide(
   const growing = plan.statements.every(
     (statement) => statement.target !== target || (statement.kind === 'ban' && statement.replayOf === null)
   )
-  const { offsets, order } = arrivalsByNode(heard, target, nodes)
+  const { offsets, order } = arrivalsByNode(network, heard, target)
   for (let node = 0; node < nodes; node++) {
     if (plan.honest[node] === 0 || offsets[node] === offsets[node + 1]) continue
     const protectedBy = target === 'victim' ? protectionOf(network, plan.member, node) : null
     if (protectedBy !== null) continue
-    const arrivals = Array.from(order.subarray(offsets[node], offsets[node + 1]), (index) => arrivalOf(index))
+    const arrivals: Arrival[] = []
+    for (let i = offsets[node]!; i < offsets[node + 1]!; i++) arrivals.push(arrivalOf(order[i]!))
+    // Groups travelled one after the other.
+    arrivals.sort((a, b) => a.timeMs - b.timeMs)
     for (const [i, policy] of policies.entries()) follow(node, arrivals, policy, found[i]!)
   }
   return found
@@ -74,7 +75,9 @@ export function decide(
     if (growing) {
       if (!bans(arrivals.length, lastMs)) return
       // When a victim was wronged is not asked.
-      const first = target === 'victim' ? arrivals.length - 1 : firstIndex(arrivals.length, (i) => bans(i + 1, lastMs))
+      const last = arrivals.length - 1
+      const first =
+        target === 'victim' ? last : firstIndex(mayBanFrom(arrivals, policy), last, (i) => bans(i + 1, lastMs))
       into.bannedAtMs[node] = arrivals[first]!.timeMs
       into.banned[node] = 1
       into.changes++
@@ -92,27 +95,31 @@ export function decide(
   }
 
   function arrivalOf(index: number): Arrival {
-    const slot = heard.arrivals.slots[index]!
-    const message = heard.arrivals.messages[index]!
-    const path = slot === -1 ? null : pathOf(slot, message)
-    return { timeMs: heard.arrivals.timesMs[index]!, report: heard.reportOf(message), slot, path }
+    const slot = heard.arrivals.slots.data[index]!
+    const message = heard.arrivals.messages.data[index]!
+    const path = slot < 0 ? null : pathOf(slot, message)
+    return { timeMs: heard.arrivals.timesMs.data[index]!, report: heard.reportOf(message), slot, path }
   }
 
-  function pathOf(slot: number, message: number): EvidencePath {
-    const friend = heard.peers[network.friends[slot]!]!
-    return { friend, trust: network.trust[slot]!, hops: heard.hopsOf(message), observe: false, jails: EVERY_JAIL }
+  function pathOf(slot: number, message: number): Path {
+    return { friend: heard.peers[network.friends[slot]!]!, trust: network.trust[slot]!, hops: heard.hopsOf(message) }
   }
 }
 
-/** Indexes of the log by node, in the order of time. */
-function arrivalsByNode({ arrivals, reportOf }: Gossip, target: Target, nodes: number) {
+/** Indexes of the log by node, in its order. */
+function arrivalsByNode({ nodes, owners }: Network, { arrivals, reportOf }: Gossip, target: Target) {
+  const { length } = arrivals.messages
   const offsets = new Int32Array(nodes + 1)
-  const matches = (i: number) => reportOf(arrivals.messages[i]!).target === target
-  for (let i = 0; i < arrivals.length; i++) if (matches(i)) offsets[arrivals.nodes[i]! + 1]!++
+  const matches = (i: number) => reportOf(arrivals.messages.data[i]!).target === target
+  const nodeOf = (i: number) => {
+    const slot = arrivals.slots.data[i]!
+    return slot < 0 ? -1 - slot : owners[slot]!
+  }
+  for (let i = 0; i < length; i++) if (matches(i)) offsets[nodeOf(i) + 1]!++
   for (let node = 0; node < nodes; node++) offsets[node + 1]! += offsets[node]!
   const order = new Int32Array(offsets[nodes]!)
   const next = offsets.slice()
-  for (let i = 0; i < arrivals.length; i++) if (matches(i)) order[next[arrivals.nodes[i]!]!++] = i
+  for (let i = 0; i < length; i++) if (matches(i)) order[next[nodeOf(i)]!++] = i
   return { offsets, order }
 }
 
@@ -122,10 +129,39 @@ function protectionOf({ offsets, friends }: Network, member: number, node: numbe
   return friends.subarray(offsets[node], offsets[node + 1]).includes(member) ? 'friend-address' : null
 }
 
-/** The least index for which it is true; it is for the last, and stays true once it is. */
-function firstIndex(length: number, isTrue: (index: number) => boolean): number {
-  let low = 0
-  let high = length - 1
+/** The first arrival before which the rule can not accept: all votes by their best ways do not reach. */
+function mayBanFrom(arrivals: readonly Arrival[], { rule, threshold }: Policy): number {
+  const registers: number[] = []
+  const weights: Ppm[] = []
+  let sum = 0
+  for (const [i, { report, path }] of arrivals.entries()) {
+    if (path === null) return i
+    const weight = confidence(path)
+    let at = registers.indexOf(report.register)
+    if (at === -1) {
+      at = registers.push(report.register) - 1
+      weights.push(0)
+    }
+    if (weight <= weights[at]!) continue
+    sum += weight - weights[at]!
+    weights[at] = weight
+    // The noisy or is never above the sum.
+    if (sum >= threshold && (rule === 'sum' || noisyOr(weights) >= threshold)) return i
+  }
+  return arrivals.length - 1
+}
+
+/**
+ * The least index from `first` to `last` for which it is true; it is for the last, and stays true once it is. Looked for
+ * nearby at first: the more has arrived, the dearer is the question.
+ */
+function firstIndex(first: number, last: number, isTrue: (index: number) => boolean): number {
+  let low = first
+  let high = first
+  for (let step = 1; high < last && !isTrue(high); step *= 2) {
+    low = high + 1
+    high = Math.min(last, high + step)
+  }
   while (low < high) {
     const middle = (low + high) >>> 1
     if (isTrue(middle)) high = middle
@@ -137,7 +173,7 @@ function firstIndex(length: number, isTrue: (index: number) => boolean): number 
 /** Whether a node bans after its first `count` arrivals. `now` is Unix ms. */
 function bansAfter(arrivals: readonly Arrival[], count: number, policy: Policy, now: number): boolean {
   // The newest report of each register, with its paths by slot. A node hears of few at a time.
-  const newest: { report: Travelling; slots: number[]; ways: EvidencePath[] }[] = []
+  const newest: { report: Travelling; slots: number[]; ways: Path[] }[] = []
   let own: Travelling | null = null
   for (let i = 0; i < count; i++) {
     const { report, slot, path } = arrivals[i]!
@@ -151,64 +187,12 @@ function bansAfter(arrivals: readonly Arrival[], count: number, policy: Policy, 
       ways[known === -1 ? slots.push(slot) - 1 : known] = path
     }
   }
+  const lives = ({ kind, until }: Travelling) => kind === 'ban' && until * 1000 > now
   // Of itself a node needs no proof.
-  if (own?.kind === 'ban' && own.until * 1000 > now) return true
-  const evidence = newest
-    .filter(({ report }) => report.kind === 'ban')
-    .map(({ report: { origin, until, issuedAt }, ways }): Evidence => ({
-      origin,
-      until,
-      issuedAt,
-      jail: 'sshd',
-      paths: ways
-    }))
-    .filter(({ paths }) => paths.length > 0)
-  return accepts(evidence, policy, now)
-}
-
-const SUBJECT = '192.0.2.1' as Subject
-
-/** `judge(...).accepted`, by the cheapest way that is certain. One claim per origin. */
-export function accepts(evidence: readonly Evidence[], policy: Policy, now: number): boolean {
-  if (evidence.length === 0) return false
-  const bests = evidence.map(bestOf)
-  const weights = bests.map((path) => confidence(path))
-  const most = policy.rule === 'flow' ? noisyOr(weights) : weights.reduce((sum, weight) => sum + weight, 0)
-  if (most < policy.threshold) return false
-  const whole = (question: readonly Evidence[], by: Policy) =>
-    judge({ subject: SUBJECT, evidence: question, policy: by, protectedBy: null, now }).accepted
-  if (policy.rule === 'sum') return whole(evidence, policy)
-  if (friendsOf(evidence) < policy.quorum) return false
-  const single = evidence.map((item, i): Evidence => ({ ...item, paths: [bests[i]!] }))
-  if (whole(single, { ...policy, quorum: 1 })) return true
-  return everySeat(evidence) >= policy.threshold && whole(evidence, policy)
-}
-
-function bestOf({ paths }: Evidence): EvidencePath {
-  let best = paths[0]!
-  let most = -1
-  for (const path of paths) {
-    const weight = confidence(path)
-    if (weight > most) [best, most] = [path, weight]
-  }
-  return best
-}
-
-function friendsOf(evidence: readonly Evidence[]): number {
-  const carrying = evidence.flatMap(({ paths }) => paths.filter((path) => confidence(path) > 0))
-  return new Set(carrying.map(({ friend }) => friend)).size
-}
-
-/** The score if every peer could stand whole at all of its places: no division reaches more. */
-function everySeat(evidence: readonly Evidence[]): Ppm {
-  const root = createRoot()
-  for (const { origin, paths } of evidence) {
-    for (const path of paths) {
-      const weight = confidence(path)
-      if (weight === 0) continue
-      const place = grow(root, path, origin)
-      place.values[0] = Math.max(place.values[0]!, weight)
-    }
-  }
-  return settle(root)
+  if (own !== null && lives(own)) return true
+  const votes = newest.filter(({ report, ways }) => ways.length > 0 && lives(report))
+  return accepts(
+    votes.map(({ report, ways }) => ({ origin: report.origin, paths: ways })),
+    policy
+  )
 }

@@ -12,15 +12,15 @@
 import type { Plan, Target } from './attacks.ts'
 import { createInts, push } from './ints.ts'
 import { degreeOf } from './graph.ts'
-import { ENVELOPE_BYTES, type Traffic } from './gossip.ts'
 import type { Decisions } from './judging.ts'
 import type { Network } from './network.ts'
 import { createQueue } from './queue.ts'
+import { createTraffic, ENVELOPE_BYTES, type Traffic } from './traffic.ts'
 
 export type OtherRule = 'any' | 'majority' | 'f2b-p2p'
 
 export interface Opinions {
-  readonly decisions: Readonly<Record<'attacker' | 'victim', Decisions>>
+  readonly decisions: Decisions
   readonly traffic: Traffic
 }
 
@@ -29,17 +29,8 @@ const MESSAGE_BYTES = 424
 const UID_BYTES = 60
 const MOST_HOPS = 10
 
-/** Nothing is ever lifted here, and junk, which changes no opinion, is left out. `threshold` is in percent. */
-export function opinions(network: Network, plan: Plan, rule: OtherRule, threshold: number): Opinions {
-  const victim = spread(network, plan, 'victim', rule, threshold)
-  const attacker = spread(network, plan, 'attacker', rule, threshold)
-  const traffic = Object.fromEntries(
-    Object.entries(victim.traffic).map(([name, value]) => [name, value + attacker.traffic[name as keyof Traffic]])
-  ) as unknown as Traffic
-  return { decisions: { victim: victim.decisions, attacker: attacker.decisions }, traffic }
-}
-
-function spread(network: Network, plan: Plan, target: Target, rule: OtherRule, threshold: number) {
+/** Of the statements about one target. Nothing is ever lifted here, and junk changes no opinion. `threshold` is in percent. */
+export function opinions(network: Network, plan: Plan, target: Target, rule: OtherRule, threshold: number): Opinions {
   const tools = createTools(network, plan)
   const speak = rule === 'f2b-p2p' ? trustLevels(network, tools, threshold) : verdicts(network, tools, rule)
   for (const statement of plan.statements) {
@@ -62,16 +53,7 @@ function createTools(network: Network, plan: Plan) {
   const queue = createQueue()
   const bannedAtMs = new Int32Array(network.nodes).fill(-1)
   const banned = new Uint8Array(network.nodes)
-  const traffic: Traffic = {
-    reports: 0,
-    messages: 0,
-    bytes: 0,
-    signatureChecks: 0,
-    refused: 0,
-    relays: 0,
-    relaysAgain: 0,
-    mostRelays: 0
-  }
+  const traffic = createTraffic()
   let changes = 0
   return {
     queue,

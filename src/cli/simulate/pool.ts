@@ -1,17 +1,8 @@
 /** Runs of the simulation on several threads. The order of the results is that of the tasks, whoever was faster. */
 import { setImmediate } from 'node:timers/promises'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
-import type { Attack } from './attacks.ts'
 import type { Friendships } from './friendships.ts'
-import { runOnce, type Measures, type Rule, type Settings } from './run.ts'
-
-export interface Task {
-  readonly settings: Settings
-  readonly attack: Attack
-  readonly rules: readonly Rule[]
-  readonly seed: number
-  readonly run: number
-}
+import { createRunner, type Measures, type Rule, type Run } from './run.ts'
 
 export type Result = ReadonlyMap<Rule, Measures>
 
@@ -22,7 +13,7 @@ interface Shared {
 
 /** `workers` of 1 does without threads. `done` hears of every result. */
 export async function runTasks(
-  tasks: readonly Task[],
+  tasks: readonly Run[],
   given: Friendships | null,
   workers: number,
   done: (finished: number) => void
@@ -30,8 +21,9 @@ export async function runTasks(
   const results: Result[] = Array.from({ length: tasks.length })
   let finished = 0
   if (workers <= 1) {
+    const perform = createRunner(given)
     for (const [i, task] of tasks.entries()) {
-      results[i] = perform(task, given)
+      results[i] = perform(task)
       done(++finished)
       await setImmediate()
     }
@@ -55,7 +47,7 @@ export async function runTasks(
   return results
 }
 
-function ask(worker: Worker, task: Task): Promise<Result> {
+function ask(worker: Worker, task: Run): Promise<Result> {
   const { promise, resolve, reject } = Promise.withResolvers<Result>()
   const failed = (error: unknown) => reject(error instanceof Error ? error : new Error(String(error)))
   worker.once('error', failed)
@@ -68,17 +60,13 @@ function ask(worker: Worker, task: Task): Promise<Result> {
   return promise
 }
 
-function perform({ settings, attack, rules, seed, run }: Task, given: Friendships | null): Result {
-  return runOnce(settings, attack, rules, { seed, run, given })
-}
-
 // This file is also what a worker starts with.
 if (!isMainThread && isShared(workerData)) {
-  const { given } = workerData
+  const perform = createRunner(workerData.given)
   const port = parentPort!
-  port.on('message', (task: Task) => {
+  port.on('message', (task: Run) => {
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- that is for windows
-    port.postMessage(perform(task, given))
+    port.postMessage(perform(task))
   })
 }
 

@@ -1,11 +1,13 @@
-/** What an experiment found, as text, as CSV, and as plots by file name. */
+/** What an experiment found, as text and as CSV. */
 import { formatTable } from '../table.ts'
 import { ATTACKS, type Attack } from './attacks.ts'
 import type { Point } from './experiment.ts'
-import { TIMELINE_MS, type Measures, type Rule } from './run.ts'
-import { barPlot, linePlot, type Series } from './svg.ts'
+import type { Measures, Rule } from './run.ts'
 
 const PERCENT = 100
+
+/** Per report and node, but the last. */
+const COSTS = ['messages', 'bytes', 'checks', 'relays', 'most relays']
 
 export function formatResults(points: readonly Point[], columns: number | null): string {
   const table = points.filter(({ sweep }) => sweep === null)
@@ -59,16 +61,21 @@ export function formatResults(points: readonly Point[], columns: number | null):
       '',
       formatTable(
         [
-          [sweep, 'attack', 'rule', 'coverage %', 'wrongful %', 'messages', 'relays', 'again'],
-          ...swept.map(({ value, attack, rule, mean }) => [
+          [sweep, 'attack', 'rule', 'coverage %', 'range', 'wrongful %', 'range', 'heard %', ...COSTS],
+          ...swept.map(({ value, attack, rule, mean, coverageRange, wrongfulRange }) => [
             String(value),
             attack,
             rule,
             share(mean.coverage),
+            coverageRange.map(share).join('..'),
             share(mean.wrongful),
+            wrongfulRange.map(share).join('..'),
+            mean.heard === null ? '' : share(mean.heard),
             short(mean.messages),
+            short(mean.bytes),
+            short(mean.signatureChecks),
             short(mean.relays),
-            short(mean.relaysAgain)
+            String(mean.mostRelays)
           ])
         ],
         columns
@@ -79,6 +86,7 @@ export function formatResults(points: readonly Point[], columns: number | null):
 }
 
 const CSV_MEASURES = [
+  'heard',
   'coverage',
   'wrongful',
   'everWrongful',
@@ -95,98 +103,21 @@ const CSV_MEASURES = [
 ] as const satisfies readonly (keyof Measures)[]
 
 export function toCsv(points: readonly Point[]): string {
-  const header = ['sweep', 'value', 'attack', 'rule', ...CSV_MEASURES]
-  const rows = points.map(({ sweep, value, attack, rule, mean }) => [
+  const ranges = ['coverageMin', 'coverageMax', 'wrongfulMin', 'wrongfulMax']
+  const header = ['sweep', 'value', 'attack', 'rule', ...CSV_MEASURES, ...ranges]
+  const rows = points.map(({ sweep, value, attack, rule, mean, coverageRange, wrongfulRange }) => [
     sweep ?? '',
     value ?? '',
     attack,
     rule,
-    ...CSV_MEASURES.map((name) => mean[name] ?? '')
+    ...CSV_MEASURES.map((name) => mean[name] ?? ''),
+    ...coverageRange,
+    ...wrongfulRange
   ])
   return [header, ...rows].map((row) => `${row.join(',')}\n`).join('')
 }
 
-export function toPlots(points: readonly Point[]): Map<string, string> {
-  const plots = new Map<string, string>()
-  const table = points.filter(({ sweep }) => sweep === null)
-  if (table.length > 0) {
-    const rules = namesOf(table, 'rule')
-    const attacks = namesOf(table, 'attack')
-    const bars = (title: string, measure: (mean: Measures) => number) =>
-      barPlot({
-        title,
-        y: '%',
-        top: PERCENT,
-        groups: attacks,
-        series: rules.map((rule) => ({
-          name: rule,
-          values: attacks.map((attack) => {
-            const point = table.find((one) => one.attack === attack && one.rule === rule)
-            return point === undefined ? 0 : measure(point.mean) * PERCENT
-          })
-        }))
-      })
-    plots.set(
-      'wrongful.svg',
-      bars('Nodes tricked into banning a victim', ({ wrongful }) => wrongful)
-    )
-    plots.set(
-      'coverage.svg',
-      bars('Nodes that ban the real attacker', ({ coverage }) => coverage)
-    )
-    const calm = table.filter(({ attack }) => attack === attacks[0])
-    plots.set(
-      'time.svg',
-      linePlot({
-        title: `Nodes that ban the real attacker, by time (${attacks[0]})`,
-        x: 'ms since it was seen',
-        y: '%',
-        top: PERCENT,
-        series: calm.map(({ rule, mean }) => ({
-          name: rule,
-          points: TIMELINE_MS.map((at, i) => [at, mean.byTime[i]! * PERCENT] as const)
-        }))
-      })
-    )
-    plots.set(
-      'hops.svg',
-      linePlot({
-        title: `Nodes that ban the real attacker, by distance (${attacks[0]})`,
-        x: 'links to the nearest node that saw it',
-        y: '%',
-        top: PERCENT,
-        series: calm.map(({ rule, mean }) => ({
-          name: rule,
-          points: mean.byHop.flatMap((value, hop) => (value === null ? [] : [[hop, value * PERCENT] as const]))
-        }))
-      })
-    )
-  }
-  for (const sweep of namesOf(points, 'sweep')) {
-    plots.set(`sweep-${sweep}.svg`, sweepPlot(sweep, points))
-  }
-  return plots
-}
-
-/** Coverage without an attack as a whole line, tricked nodes for each attack as dashed ones. */
-function sweepPlot(sweep: string, points: readonly Point[]): string {
-  const swept = points.filter((point) => point.sweep === sweep)
-  const rules = namesOf(swept, 'rule')
-  const series = rules.flatMap((rule) =>
-    namesOf(swept, 'attack').map((attack): Series => {
-      const own = swept.filter((point) => point.rule === rule && point.attack === attack)
-      const calm = attack === 'none'
-      return {
-        name: `${rules.length > 1 ? `${rule}: ` : ''}${calm ? 'attacker banned' : `tricked by ${attack}`}`,
-        dashed: !calm,
-        points: own.map(({ value, mean }) => [value!, (calm ? mean.coverage : mean.wrongful) * PERCENT] as const)
-      }
-    })
-  )
-  return linePlot({ title: `Nodes that ban, by ${sweep}`, x: sweep, y: '%', top: PERCENT, series })
-}
-
-function namesOf<Key extends 'rule' | 'attack' | 'sweep'>(
+export function namesOf<Key extends 'rule' | 'attack' | 'sweep'>(
   points: readonly Point[],
   key: Key
 ): NonNullable<Point[Key]>[] {

@@ -1,14 +1,15 @@
 /** One run: one mesh, one attack, every rule; and what is measured of it. */
 import type { Policy } from '../../core/judge.ts'
 import { ONE } from '../../core/report.ts'
-import { plan, type Attack, type Plan, type Scale } from './attacks.ts'
+import { plan, type Attack, type Plan, type Scale, type Target } from './attacks.ts'
 import { createFriendships, type Friendships, type Shape } from './friendships.ts'
-import { gossip, type Traffic } from './gossip.ts'
+import { gossip } from './gossip.ts'
 import { distances } from './graph.ts'
 import { decide, type Decisions } from './judging.ts'
 import { createNetwork, type Network } from './network.ts'
 import { opinions } from './others.ts'
 import { createRandom } from './random.ts'
+import { sumOf, type Traffic } from './traffic.ts'
 
 export const RULES = {
   flow: "banmesh's rule",
@@ -38,10 +39,12 @@ export interface Settings extends Scale {
 /** The last one is everything farther away. */
 export const HOPS = 8
 /** From the moment at which the attack is seen. */
-export const TIMELINE_MS = Array.from({ length: 21 }, (_, i) => i * 50)
+export const TIMELINE_MS = Array.from({ length: 21 }, (_, i) => i * 25)
 
 /** Shares are of the honest nodes; counts are per report and node. */
 export interface Measures {
+  /** Nodes that hear of a report about the attacker, whatever they make of it; null where no evidence travels. */
+  readonly heard: number | null
   /** Nodes that ban the real attacker. */
   readonly coverage: number
   /** Nodes that ban the victim in the end, and those that did at some time. */
@@ -69,39 +72,75 @@ export interface Measures {
 
 const PPM_PERCENT = ONE / 100
 
-/** The mesh depends on the run alone, the attack's draw too; so rules and attacks are compared on the same. */
-export function runOnce(
-  settings: Settings,
-  attack: Attack,
+/** What one rule makes of the statements about one address. */
+interface Outcome {
+  readonly decisions: Decisions
+  readonly traffic: Traffic
+  /** By node: how many reports about the attacker it hears of; null where no evidence travels. */
+  readonly heard: Int32Array | null
+}
+
+export interface Run {
+  readonly settings: Settings
+  readonly attack: Attack
+  readonly rules: readonly Rule[]
+  readonly seed: number
+  readonly run: number
+}
+
+/** Performs runs on these friendships, or on random ones. */
+export function createRunner(given: Friendships | null): (run: Run) => Map<Rule, Measures> {
+  // What is said about the attacker is the same in most attacks: kept for the next run, which is often of the same mesh.
+  let kept: { readonly key: string; readonly outcomes: ReadonlyMap<Rule, Outcome> } | null = null
+
+  /** The mesh depends on the run alone, the attack's draw too; so rules and attacks are compared on the same. */
+  return ({ settings, attack, rules, seed, run }) => {
+    const { shape, nodes, friends, trust, trustSpread } = settings
+    const friendships = given ?? createFriendships(shape as Shape, nodes, friends, createRandom(seed, run, 1))
+    const drawn = plan(attack, friendships, settings, createRandom(seed, run, 2))
+    const random = createRandom(seed, run, 3)
+    const network = createNetwork(drawn.graph, trust * PPM_PERCENT, trustSpread * PPM_PERCENT, random)
+    const about = (target: Target): Plan => ({
+      ...drawn,
+      statements: drawn.statements.filter((statement) => statement.target === target)
+    })
+    const key = drawn.interferes ? null : JSON.stringify([settings, rules, seed, run])
+    let attacker: ReadonlyMap<Rule, Outcome>
+    if (key !== null && kept?.key === key) attacker = kept.outcomes
+    else {
+      // Junk and the truth share the rate limits. What is kept is about all nodes: others are honest in the next attack.
+      const told = drawn.rate === null ? about('attacker') : drawn
+      const honest = key === null ? drawn.honest : new Uint8Array(network.nodes).fill(1)
+      attacker = outcomesOf(network, { ...told, honest }, 'attacker', rules, settings)
+      if (key !== null) kept = { key, outcomes: attacker }
+    }
+    const victim = outcomesOf(network, about('victim'), 'victim', rules, settings)
+    return new Map(rules.map((rule) => [rule, measure(network, drawn, attacker.get(rule)!, victim.get(rule)!)]))
+  }
+}
+
+function outcomesOf(
+  network: Network,
+  drawn: Plan,
+  target: 'attacker' | 'victim',
   rules: readonly Rule[],
-  { seed, run, given }: { seed: number; run: number; given: Friendships | null }
-): Map<Rule, Measures> {
-  const friendships =
-    given ?? createFriendships(settings.shape as Shape, settings.nodes, settings.friends, createRandom(seed, run, 1))
-  const drawn = plan(attack, friendships, settings, createRandom(seed, run, 2))
-  const network = createNetwork(
-    drawn.graph,
-    settings.trust * PPM_PERCENT,
-    settings.trustSpread * PPM_PERCENT,
-    createRandom(seed, run, 3)
-  )
-  const found = new Map<Rule, Measures>()
+  settings: Settings
+): Map<Rule, Outcome> {
+  const outcomes = new Map<Rule, Outcome>()
   const reporting = rules.filter((rule) => rule === 'flow' || rule === 'sum')
   if (reporting.length > 0) {
     const heard = gossip(network, drawn, { maxHops: settings.maxHops, relayFloor: settings.relayFloor * PPM_PERCENT })
     const policies = reporting.map((rule) => policyOf(rule, settings))
-    const attacker = decide(network, drawn, heard, 'attacker', policies)
-    const victim = decide(network, drawn, heard, 'victim', policies)
+    const decisions = decide(network, drawn, heard, target, policies)
     for (const [i, rule] of reporting.entries()) {
-      found.set(rule, measure(network, drawn, { attacker: attacker[i]!, victim: victim[i]! }, heard.traffic))
+      outcomes.set(rule, { decisions: decisions[i]!, traffic: heard.traffic, heard: heard.heard })
     }
   }
   for (const rule of rules) {
     if (rule === 'flow' || rule === 'sum') continue
-    const { decisions, traffic } = opinions(network, drawn, rule, settings.threshold)
-    found.set(rule, measure(network, drawn, decisions, traffic))
+    outcomes.set(rule, { ...opinions(network, drawn, target, rule, settings.threshold), heard: null })
   }
-  return found
+  return outcomes
 }
 
 function policyOf(rule: Policy['rule'], { threshold, quorum }: Settings): Policy {
@@ -117,18 +156,21 @@ function policyOf(rule: Policy['rule'], { threshold, quorum }: Settings): Policy
 function measure(
   network: Network,
   drawn: Plan,
-  { attacker, victim }: Readonly<Record<'attacker' | 'victim', Decisions>>,
-  traffic: Traffic
+  { decisions: attacker, heard, traffic: truth }: Outcome,
+  { decisions: victim, traffic: lies }: Outcome
 ): Measures {
+  const traffic = sumOf(truth, lies)
   const honest = nodesWhere(network.nodes, (node) => drawn.honest[node] === 1)
+  const mean = (values: readonly number[]) => values.reduce((sum, one) => sum + one, 0) / Math.max(1, values.length)
   const share = (nodes: readonly number[], holds: (node: number) => boolean) =>
-    nodes.length === 0 ? 0 : nodes.filter(holds).length / nodes.length
+    nodes.filter(holds).length / Math.max(1, nodes.length)
   const wronged = (node: number) => victim.banned[node] === 1
   const far = honest.filter((node) => !friendsOf(network, node).some((friend) => drawn.honest[friend] === 0))
   const hops = distances(network, drawn.origins)
   const seenMs = drawn.statements.find(({ target }) => target === 'attacker')?.atMs ?? 0
   const perReport = (count: number) => count / Math.max(1, traffic.reports) / network.nodes
   return {
+    heard: heard === null ? null : mean(honest.map((node) => heard[node]! / Math.max(1, drawn.origins.length))),
     coverage: share(honest, (node) => attacker.banned[node] === 1),
     wrongful: share(honest, wronged),
     everWrongful: share(honest, (node) => victim.bannedAtMs[node] !== -1),
