@@ -34,7 +34,18 @@ test('a status with somebody who knocked says how to let them in', async (t) => 
   const lastSeen = Math.floor(Date.now() / 1000) - 3690
   const knocks = [{ id: '12D3KooWeve', address: '/ip4/192.0.2.9/tcp/1\u001b[2J', lastSeen, count: 3 }]
   const handoff = { log: null, fail2ban: null, nftables: null, exec: null }
-  const status = { listen: [], alerts: [], sync: [], refused: {}, friends: {}, dht: {}, verdicts: {}, handoff, knocks }
+  const status = {
+    listen: [],
+    alerts: [],
+    sync: [],
+    refused: {},
+    friends: {},
+    dht: {},
+    verdicts: {},
+    handoff,
+    knocks,
+    enforcement: []
+  }
   await pretendDaemon(t, shell, {
     status: () => ({
       ...status,
