@@ -172,7 +172,9 @@ export function createRotations(options: RotationsOptions): Rotations {
         const taken = await take(bytes, remotePeer.toString() as PeerId)
         await frames.write(Uint8Array.of(taken.ok ? TAKEN : REFUSED), { signal })
         await stream.close({ signal })
-        // Not before the answer has left: this ends the connections with both IDs.
+        // Not before the other side has ended the stream too, for it has read the answer then: this ends the connections
+        // with both IDs.
+        await frames.read({ signal }).catch(() => null)
         if (taken.ok && taken.value === 'changed') await options.reload()
       } catch {
         stream.abort(new Error('not a statement'))
