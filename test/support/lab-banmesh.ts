@@ -1,7 +1,7 @@
 /** A banmesh node in a namespace: the daemon and the commands, run from source. */
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
-import { get, type IncomingMessage } from 'node:http'
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import { get as httpGet, type IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import { json } from 'node:stream/consumers'
 import type { Namespace } from './lab-namespaces.ts'
@@ -10,6 +10,7 @@ import { until } from './until.ts'
 
 const BANMESH = [process.execPath, join(import.meta.dirname, '../../bin/banmesh.ts')]
 const CONTROL = 'control.sock'
+const START_MS = 20_000
 
 export interface BanmeshFriend {
   readonly node: Banmesh
@@ -51,6 +52,12 @@ export async function createBanmesh(
   const cli = (...args: string[]): Promise<string> => runOk([...BANMESH, '--config', config, ...args])
   const [peerId] = /12D3KooW\w+/.exec(await cli('init', '--dir', folder)) ?? []
   if (peerId === undefined) throw new Error('init does not print the peer ID')
+  async function get<T>(path: string): Promise<T> {
+    const [response] = (await once(httpGet({ socketPath: join(folder, CONTROL), path }), 'response')) as [
+      IncomingMessage
+    ]
+    return (await json(response)) as T
+  }
   return {
     name,
     peerId,
@@ -81,15 +88,14 @@ export async function createBanmesh(
     },
     async start() {
       const daemon = processes.start(namespace.inside([...BANMESH, '--config', config, 'run']), { log })
-      await until(() => existsSync(join(folder, CONTROL)), `the daemon of ${name}`)
+      // The socket's file is there before anybody listens on it, and after a crash.
+      const answers = () => get('/v1/id').then(Boolean, () => false)
+      await until(answers, `the daemon of ${name}`, START_MS)
       return daemon
     },
     cli,
     json: async <T>(...args: string[]) => JSON.parse(await cli('--json', ...args)) as T,
-    async get<T>(path: string) {
-      const [response] = (await once(get({ socketPath: join(folder, CONTROL), path }), 'response')) as [IncomingMessage]
-      return (await json(response)) as T
-    }
+    get
   }
 }
 
