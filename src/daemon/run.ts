@@ -1,7 +1,7 @@
 /** `banmesh run`: the daemon in the foreground, from its files to its signals. The one place that takes clock and chance. */
 import { join } from 'node:path'
 import type { Config } from './config.ts'
-import { startDaemon, type StartRefusal } from './daemon.ts'
+import { startDaemon, type Daemon, type StartRefusal } from './daemon.ts'
 import { explainIdentityRefusal, loadIdentity } from './identity.ts'
 import { createLogger } from './logging.ts'
 
@@ -23,6 +23,16 @@ export async function runDaemon(configFile: string, config: Config): Promise<Run
   const logger = createLogger(config.log.level)
   // A promise that nobody waits for, deep in the network's code perhaps, is no reason to leave a server unguarded.
   process.on('unhandledRejection', (error) => logger.error({ error }, 'unhandled rejection: please report this'))
+  const ended = Promise.withResolvers<void>()
+  let daemon: Daemon | null = null
+  let reloadLater = false
+  // Before the start, for a signal that nobody waits for would end the process in the middle of it.
+  process.once('SIGTERM', ended.resolve).once('SIGINT', ended.resolve)
+  process.on('SIGHUP', () => {
+    reloadLater = daemon === null
+    void daemon?.reload()
+  })
+  process.on('SIGUSR2', () => daemon?.reopenLogs())
   const started = await startDaemon({
     config,
     source: { file: configFile },
@@ -32,12 +42,8 @@ export async function runDaemon(configFile: string, config: Config): Promise<Run
     random: Math.random
   })
   if (!started.ok) return { reason: started.reason, ...explainStartRefusal(started.reason, config) }
-  const daemon = started.value
-
-  const ended = Promise.withResolvers<void>()
-  process.once('SIGTERM', ended.resolve).once('SIGINT', ended.resolve)
-  process.on('SIGHUP', () => void daemon.reload())
-  process.on('SIGUSR2', () => daemon.reopenLogs())
+  daemon = started.value
+  if (reloadLater) void daemon.reload()
   await ended.promise
   logger.info('stopping')
   await daemon.stop()

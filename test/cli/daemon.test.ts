@@ -1,12 +1,14 @@
 /** The commands against a real daemon: the story of one node that keeps to itself. */
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { chmodSync, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import type { Banned, FriendView, Identity, Status, VerdictView, Why } from '../../src/control/api.ts'
 import { createPeer } from '../support/peers.ts'
 import { until } from '../support/until.ts'
-import { createShell, LOOPBACK, startDaemon, type RunningDaemon, type Shell } from './shell.ts'
+import { BANMESH, createShell, LOOPBACK, startDaemon, type RunningDaemon, type Shell } from './shell.ts'
 
 const ALICE = createPeer().id
 
@@ -154,4 +156,15 @@ test('run goes on without a friend whose entry is bad, or who is this node itsel
   assert.match(daemon.log(), /banmesh: warning: .*banmesh\.yaml:1:\d+: friends\[0\]\.id: must be a peer ID/)
   assert.match(daemon.log(), /banmesh: warning: .*friends\[1\]\.id: is this node's own ID/)
   assert.equal(await daemon.signal('SIGTERM'), 0)
+})
+
+test('signals that come in the middle of the start are heard', async (t) => {
+  const shell = await createNode(t)
+  const daemon = spawn(process.execPath, [BANMESH, 'run'], { cwd: shell.folder, stdio: 'ignore' })
+  t.after(() => daemon.kill('SIGKILL'))
+  const exited = once(daemon, 'exit')
+  await until(() => existsSync(join(shell.folder, 'control.sock')), 'the control socket')
+  daemon.kill('SIGHUP')
+  daemon.kill('SIGTERM')
+  assert.deepEqual(await exited, [0, null])
 })

@@ -9,7 +9,7 @@ import type { Status } from '../../src/control/api.ts'
 import { createControlServer, type ControlPort } from '../../src/control/server.ts'
 import { until } from '../support/until.ts'
 
-const BANMESH = join(import.meta.dirname, '../../bin/banmesh.ts')
+export const BANMESH = join(import.meta.dirname, '../../bin/banmesh.ts')
 const COMMAND_TIMEOUT_MS = 30_000
 
 export interface Typed {
