@@ -64,3 +64,7 @@ const FORGIVEN: ReadonlySet<Refusal> = new Set<Refusal>([
 export function gossipVerdict(outcome: Outcome): 'ignore' | 'reject' {
   return outcome.kind === 'refused' && !FORGIVEN.has(outcome.reason) ? 'reject' : 'ignore'
 }
+
+export function refused(reason: Refusal): Outcome {
+  return { kind: 'refused', reason }
+}
