@@ -47,6 +47,29 @@ export interface Gossip {
   stop(): void
 }
 
+/** How messages go, whoever they are from. */
+export const ROUTING = {
+  globalSignaturePolicy: StrictNoSign,
+  fallbackToFloodsub: false,
+  allowPublishToZeroTopicPeers: true,
+  ignoreDuplicatePublishError: true,
+  floodPublish: true,
+  // Every friend is sent to, and nothing is forwarded: a mesh would only cost control messages. With an empty one every
+  // friend is offered what it missed.
+  D: 0,
+  Dlo: 0,
+  Dhi: 0,
+  Dscore: 0,
+  Dout: 0,
+  gossipFactor: 1,
+  idontwantMinDataSize: Infinity,
+  tagMeshPeers: false,
+  batchPublish: true,
+  // Friends are chosen by the operator and bounded by our own limits. A score could only silence one by accident: for
+  // sharing an address with others, or for messages lost in a broken connection.
+  scoreParams: { IPColocationFactorWeight: 0, behaviourPenaltyWeight: 0 }
+} as const
+
 export function createGossip(options: GossipOptions): Gossip {
   const { limits, links } = options
   const topic = `/banmesh/${options.network}/reports/1`
@@ -83,29 +106,11 @@ export function createGossip(options: GossipOptions): Gossip {
     service(components, friends) {
       self = components.peerId.toString() as PeerId
       router = gossipsub({
-        globalSignaturePolicy: StrictNoSign,
+        ...ROUTING,
         msgIdFn: ({ data }) => messageId(data),
         allowedTopics: [topic],
-        fallbackToFloodsub: false,
-        allowPublishToZeroTopicPeers: true,
-        ignoreDuplicatePublishError: true,
-        floodPublish: true,
-        // Every friend is sent to, and nothing is forwarded: a mesh would only cost control messages. With an empty one
-        // every friend is offered what it missed.
-        D: 0,
-        Dlo: 0,
-        Dhi: 0,
-        Dscore: 0,
-        Dout: 0,
-        gossipFactor: 1,
-        idontwantMinDataSize: Infinity,
-        tagMeshPeers: false,
-        batchPublish: true,
         // Each message leaves an entry for so long, whatever became of it. IHAVE offers nothing that is older than 3 s.
         seenTTL: limits.gossipSeenMs,
-        // Friends are chosen by the operator and bounded by our own limits. A score could only silence one by accident:
-        // for sharing an address with others, or for messages lost in a broken connection.
-        scoreParams: { IPColocationFactorWeight: 0, behaviourPenaltyWeight: 0 },
         maxInboundStreams: limits.connectionsPerFriend,
         maxInboundDataLength: limits.gossipFrameBytes,
         maxOutboundBufferSize: limits.gossipBufferBytes,

@@ -5,7 +5,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { createHash, createPublicKey, generateKeyPairSync, randomBytes, sign, verify } from 'node:crypto'
 import { setImmediate as turn } from 'node:timers/promises'
-import { gossipsub, StrictNoSign, TopicValidatorResult, type GossipSub } from '@chainsafe/libp2p-gossipsub'
+import { gossipsub, TopicValidatorResult, type GossipSub } from '@chainsafe/libp2p-gossipsub'
 import { noise } from '@chainsafe/libp2p-noise'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { identify } from '@libp2p/identify'
@@ -17,6 +17,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import type { PeerId } from '../../src/core/report.ts'
 import { privateKeyFromRaw } from '../../src/wire/signature.ts'
+import { ROUTING } from '../../src/mesh/gossip.ts'
 import { MESH_LIMITS } from '../../src/mesh/limits.ts'
 import { claimOf, seal, type Peer } from '../support/peers.ts'
 import { until } from '../support/until.ts'
@@ -146,23 +147,10 @@ async function createNode(listen: boolean, checked: boolean): Promise<RawNode> {
       identify: identify(),
       ping: ping(),
       gossip: gossipsub({
-        globalSignaturePolicy: StrictNoSign,
+        ...ROUTING,
         msgIdFn: ({ data }) => createHash('sha256').update(senderOf()).update(data).digest(),
         allowedTopics: [TOPIC],
-        fallbackToFloodsub: false,
-        allowPublishToZeroTopicPeers: true,
-        ignoreDuplicatePublishError: true,
-        floodPublish: true,
-        D: 0,
-        Dlo: 0,
-        Dhi: 0,
-        Dscore: 0,
-        Dout: 0,
-        gossipFactor: 1,
-        idontwantMinDataSize: Infinity,
-        batchPublish: true,
-        seenTTL: MESH_LIMITS.gossipSeenMs,
-        scoreParams: { IPColocationFactorWeight: 0, behaviourPenaltyWeight: 0 }
+        seenTTL: MESH_LIMITS.gossipSeenMs
       })
     }
   })
