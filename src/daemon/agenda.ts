@@ -17,10 +17,12 @@ export interface Agenda {
   add(friend: PeerId, subjects: Iterable<Subject>): void
   /** Subjects that a friend has changed and that are not judged yet. */
   backlog(friend: PeerId): number
+  /** We have changed these: they come before all others. Resolves when they are judged; false if we stop before. */
+  own(subjects: Iterable<Subject>): Promise<boolean>
   /** To be judged because policy, friends or time have changed. False if the ledger failed. */
   ask(subjects: Iterable<Subject>): Promise<boolean>
-  /** Judges all of `own`, then at least one of what waits, then as much as one turn may take. */
-  judge(own: Iterable<Subject>, isOver: () => boolean): void
+  /** Judges at least one of our own and one of what else waits, and as much as one turn may take. */
+  judge(isOver: () => boolean): void
   /** What was judged is in the ledger; returns how many subjects. */
   committed(): number
   rolledBack(): void
@@ -35,12 +37,14 @@ const TURN_EVIDENCE = 2000
 const HEAVY_CLAIMS = 100
 /** ... so however fast friends add claims, it is judged once in so many milliseconds. */
 const HEAVY_REST_MS = 1000
-/** The source of what was asked for. */
+/** The sources of our own word, and of what was asked for. */
+const OWN = 'own'
 const ASKED = 'asked'
 
-type Source = PeerId | typeof ASKED
+type Source = PeerId | typeof OWN | typeof ASKED
 
 interface Request {
+  readonly source: typeof OWN | typeof ASKED
   /** Those that are not judged yet. */
   readonly subjects: Set<Subject>
   readonly done: (judged: boolean) => void
@@ -59,7 +63,7 @@ export function createAgenda({ review, now }: AgendaOptions): Agenda {
   const resting = new Map<Subject, Rest>()
   let requests: Request[] = []
   /** Judged in this turn, and on whose account. */
-  const judged = new Map<Subject, Source | null>()
+  const judged = new Map<Subject, Source>()
 
   function put(source: Source, subject: Subject): void {
     const subjects = waiting.get(source)
@@ -73,6 +77,14 @@ export function createAgenda({ review, now }: AgendaOptions): Agenda {
     else resting.set(subject, { ...rest, changedBy: friend })
   }
 
+  function enter(source: typeof OWN | typeof ASKED, subjects: Iterable<Subject>): Promise<boolean> {
+    const { promise, resolve } = Promise.withResolvers<boolean>()
+    const asked = { source, subjects: new Set(subjects), done: resolve }
+    requests.push(asked)
+    for (const subject of asked.subjects) put(source, subject)
+    return promise
+  }
+
   /** Also if the clock was set back. */
   function wake(): void {
     const at = now()
@@ -83,21 +95,27 @@ export function createAgenda({ review, now }: AgendaOptions): Agenda {
     }
   }
 
+  function takeOf(source: Source): Subject | undefined {
+    const subjects = waiting.get(source)
+    const subject = subjects?.values().next().value
+    if (subject !== undefined) subjects!.delete(subject)
+    return subject
+  }
+
+  /** Of who has waited longest for its turn, and then waits again. */
   function take(): { source: Source; subject: Subject } | null {
     for (const [source, subjects] of waiting) {
+      if (source === OWN) continue
+      const subject = takeOf(source)
       waiting.delete(source)
-      for (const subject of subjects) {
-        subjects.delete(subject)
-        if (subjects.size > 0) waiting.set(source, subjects)
-        return { source, subject }
-      }
+      if (subjects.size > 0) waiting.set(source, subjects)
+      if (subject !== undefined) return { source, subject }
     }
     return null
   }
 
-  function judge(subject: Subject, source: Source | null): number {
-    const changedBy = resting.get(subject)?.changedBy ?? null
-    judged.set(subject, source ?? changedBy)
+  function judge(subject: Subject, source: Source): number {
+    judged.set(subject, source)
     for (const subjects of waiting.values()) subjects.delete(subject)
     const claims = review(subject)
     if (claims > HEAVY_CLAIMS) resting.set(subject, { since: now(), changedBy: null })
@@ -109,22 +127,22 @@ export function createAgenda({ review, now }: AgendaOptions): Agenda {
       for (const subject of subjects) change(friend, subject)
     },
     backlog: (friend) => waiting.get(friend)?.size ?? 0,
-    ask(subjects) {
-      const { promise, resolve } = Promise.withResolvers<boolean>()
-      const request = { subjects: new Set(subjects), done: resolve }
-      requests.push(request)
-      for (const subject of request.subjects) put(ASKED, subject)
-      return promise
-    },
-    judge(own, isOver) {
+    own: (subjects) => enter(OWN, subjects),
+    ask: (subjects) => enter(ASKED, subjects),
+    judge(isOver) {
       wake()
       let looked = 0
-      for (const subject of own) looked += judge(subject, null)
+      const isFull = (): boolean => looked >= TURN_EVIDENCE || isOver()
+      do {
+        const subject = takeOf(OWN)
+        if (subject === undefined) break
+        looked += judge(subject, OWN)
+      } while (!isFull())
       do {
         const next = take()
         if (next === null) return
         if (!judged.has(next.subject)) looked += judge(next.subject, next.source)
-      } while (looked < TURN_EVIDENCE && !isOver())
+      } while (!isFull())
     },
     committed() {
       const { size } = judged
@@ -139,10 +157,15 @@ export function createAgenda({ review, now }: AgendaOptions): Agenda {
       return size
     },
     rolledBack() {
-      for (const [subject, source] of judged) if (source !== null && source !== ASKED) change(source, subject)
+      for (const [subject, source] of judged) {
+        if (source === OWN) put(OWN, subject)
+        else if (source !== ASKED) change(source, subject)
+      }
       judged.clear()
       waiting.delete(ASKED)
-      for (const { done } of requests.splice(0)) done(false)
+      const failed = requests.filter(({ source }) => source === ASKED)
+      requests = requests.filter(({ source }) => source === OWN)
+      for (const { done } of failed) done(false)
     },
     state() {
       if (waiting.values().some(({ size }) => size > 0) || requests.length > 0) return 'ready'

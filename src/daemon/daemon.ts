@@ -211,9 +211,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
     relay: (envelope) => void mesh?.publish(envelope).catch((error: unknown) => report('gossip failed', { error })),
     committed() {
       leisure.worked()
-      handoffs.kick()
       chronicle.committed()
       web.committed()
+      handoffs.kick()
     },
     failed: ledgerFailed,
     counted(from, outcome) {

@@ -1,20 +1,23 @@
 /**
  * The one way of every report into this node, ours or theirs, by gossip, sync or command:
  *
- *   ingest(envelope, from) -> decode, verify, check, ledger, judge, hand-off, relay -> Outcome
+ *   ingest(envelope, from) -> decode, verify | check, ledger, judge | hand-off, relay -> Outcome
  *
- * Reports that arrive in one turn of the event loop share one transaction; nobody is told an outcome, no relay leaves
- * and no hand-off starts before it has been committed.
+ * A turn has two steps. First envelopes are screened, without the ledger's being changed. Then those whose signature holds
+ * share one transaction; nobody is told that a report is taken, no relay leaves and no hand-off starts before it has been
+ * committed.
  */
 import { createFairQueue } from '../core/fair-queue.ts'
 import type { PeerId } from '../core/report.ts'
+import { refuse, type Result } from '../core/result.ts'
 import type { Subject } from '../core/subject.ts'
 import type { Database } from '../store/database.ts'
 import { transaction } from '../store/database.ts'
 import type { OwnSource } from '../store/ledger.ts'
 import { createAgenda } from './agenda.ts'
 import { refused, type Outcome, type Refusal } from './outcome.ts'
-import { createTaking, type Delivery, type TakingOptions, type Turn } from './taking.ts'
+import { createScreening, type Delivery, type Screened } from './screening.ts'
+import { createTaking, type TakingOptions } from './taking.ts'
 
 export interface IngestOptions extends TakingOptions {
   readonly db: Database
@@ -39,12 +42,12 @@ export interface IngestOptions extends TakingOptions {
 }
 
 /**
- * Milliseconds that one turn of the event loop may spend on taking envelopes, and once more on judging; one of each is
- * always done. So whatever friends send, everything else comes in between.
+ * Milliseconds that one turn of the event loop may spend on screening envelopes, as much on putting them into the ledger,
+ * and once more on judging; one of each is always done. So whatever friends send, everything else comes in between.
  */
 const TURN_MS = 15
-/** Envelopes, and claims, in one transaction, by whatever clock. */
-const TURN_ENVELOPES = 256
+/** Envelopes that are screened in one turn, and claims in them, by whatever clock. */
+const TURN_ENVELOPES = 128
 const TURN_CLAIMS = 1000
 /** A friend that has changed so many subjects which are not judged yet waits, with all that it says. */
 const BACKLOG_SUBJECTS = 2000
@@ -55,9 +58,13 @@ interface Waiting extends Delivery {
   readonly done: (outcome: Outcome) => void
 }
 
+type Ready = Waiting & Screened
+
 interface Taken {
-  readonly waiting: Waiting
+  readonly ready: Ready
   readonly outcome: Outcome
+  /** Of our own: when its subjects are judged. */
+  readonly judged: Promise<boolean> | null
 }
 
 export interface Ingest {
@@ -76,9 +83,12 @@ export function createIngest(options: IngestOptions): Ingest {
   const { db, ledger, self } = options
   /** Each friend is a source, and we are one. */
   const queue = createFairQueue<PeerId, Waiting>()
-  /** Of a turn that failed: each is tried once more, in a turn of its own, so that it harms nobody but itself. */
-  let suspects: Waiting[] = []
+  /** Their signatures hold; they wait for the ledger. */
+  let ready: Ready[] = []
+  /** So many of them were in a turn that failed: each gets one of its own, so that it harms nobody but itself. */
+  let suspects = 0
   const agenda = createAgenda({ review: options.review, now: options.now })
+  const screening = createScreening(options)
   const take = createTaking(options, agenda)
   let scheduled = false
   let stopped = false
@@ -108,41 +118,82 @@ export function createIngest(options: IngestOptions): Ingest {
     if (scheduled || stopped) return
     scheduled = true
     clearTimeout(retry)
-    setImmediate(runTurn)
+    setImmediate(() => void runTurn())
   }
 
-  function runTurn(): void {
+  async function runTurn(): Promise<void> {
+    if (ready.length === 0) await screenSome()
+    const isToDo = !stopped && (ready.length > 0 || agenda.state() !== 'empty')
+    const succeeded = !isToDo || takeSome()
     scheduled = false
-    if (stopped) return
-    const turn: Turn = { own: new Set(), relays: [], claims: 0 }
+    const state = agenda.state()
+    if (ready.length + queue.size() > 0 || (succeeded && state === 'ready')) schedule()
+    else if (state !== 'empty') tryLater()
+  }
+
+  async function screenSome(): Promise<void> {
     const isOver = stopwatch(options.now)
-    const batch: Waiting[] = []
-    const outcomes: Taken[] = []
+    const screened: Ready[] = []
+    let claims = 0
+    for (let seen = 0; seen < TURN_ENVELOPES && claims < TURN_CLAIMS && (seen === 0 || !isOver()); seen++) {
+      const waiting = queue.take((source) => agenda.backlog(source) >= BACKLOG_SUBJECTS)
+      if (waiting === undefined) break
+      const result = screen(waiting)
+      if (!result.ok) {
+        answer(waiting, refused(result.reason))
+        continue
+      }
+      screened.push({ ...waiting, ...result.value })
+      claims += result.value.report?.claims.length ?? 0
+    }
+    const holds = await screening.verify(screened)
+    for (const [index, each] of screened.entries()) {
+      if (stopped) answer(each, refused('internal-error'))
+      else if (holds[index]) ready.push(each)
+      else answer(each, refused('bad-signature'))
+    }
+  }
+
+  function screen(waiting: Waiting): Result<Screened, Refusal> {
+    try {
+      return screening.screen(waiting)
+    } catch (error) {
+      // The ledger can't be read.
+      options.failed(error)
+      return refuse('internal-error')
+    }
+  }
+
+  /** False if the ledger failed, and has nothing of it. */
+  function takeSome(): boolean {
+    const isOver = stopwatch(options.now)
+    const taken: Taken[] = []
+    const relays: Uint8Array[] = []
+    let tried = 0
     try {
       transaction(db, () => {
-        for (let waiting = next(batch, turn, isOver); waiting !== undefined; waiting = next(batch, turn, isOver)) {
-          batch.push(waiting)
-          outcomes.push({ waiting, outcome: take(waiting, turn) })
+        for (const each of ready) {
+          if (tried > 0 && (suspects > 0 || isOver())) break
+          tried++
+          const outcome = take(each, relays)
+          const isOwn = each.from === null && outcome.kind === 'accepted'
+          taken.push({ ready: each, outcome, judged: isOwn ? agenda.own(outcome.subjects) : null })
         }
-        agenda.judge(turn.own, stopwatch(options.now))
+        agenda.judge(stopwatch(options.now))
       })
     } catch (error) {
-      fail(error, batch)
-      return
+      fail(error, tried)
+      return false
     }
-    for (const envelope of turn.relays) options.relay(envelope)
+    ready = ready.slice(tried)
+    suspects = Math.max(0, suspects - tried)
+    for (const envelope of relays) options.relay(envelope)
     if (agenda.committed() > 0) options.committed()
-    for (const { waiting, outcome } of outcomes) {
-      waiting.done(waiting.from === null ? outcome : count(waiting.from, outcome))
+    for (const { ready: each, outcome, judged } of taken) {
+      if (judged === null) answer(each, outcome)
+      else void judged.then((done) => answer(each, done ? outcome : refused('internal-error')))
     }
-    scheduleRest()
-  }
-
-  /** At once if something can be done at once. */
-  function scheduleRest(): void {
-    const state = agenda.state()
-    if (suspects.length + queue.size() > 0 || state === 'ready') schedule()
-    else if (state === 'resting') tryLater()
+    return true
   }
 
   function tryLater(): void {
@@ -151,31 +202,25 @@ export function createIngest(options: IngestOptions): Ingest {
     retry = setTimeout(schedule, RETRY_MS).unref()
   }
 
-  function next(batch: readonly Waiting[], turn: Turn, isOver: () => boolean): Waiting | undefined {
-    if (suspects.length > 0) return batch.length === 0 ? suspects.shift() : undefined
-    const isFull = batch.length >= TURN_ENVELOPES || turn.claims >= TURN_CLAIMS
-    if (isFull || (batch.length > 0 && isOver())) return undefined
-    return queue.take((source) => agenda.backlog(source) >= BACKLOG_SUBJECTS)
-  }
-
   /** Rolled back: of several envelopes perhaps one is to blame, which nobody else shall suffer for. */
-  function fail(error: unknown, batch: readonly Waiting[]): void {
-    if (batch.length > 1) suspects = [...batch, ...suspects]
+  function fail(error: unknown, tried: number): void {
     try {
       ledger.forgetCaches()
     } catch {
       // The ledger can't be read either; the next turn will find out.
     }
-    if (batch.length <= 1) {
-      options.failed(error)
-      for (const { from, done } of batch) {
-        const outcome = refused('internal-error')
-        done(from === null ? outcome : count(from, outcome))
-      }
-    }
     agenda.rolledBack()
-    if (suspects.length + queue.size() > 0) schedule()
-    else if (agenda.state() !== 'empty') tryLater()
+    if (tried > 1) {
+      suspects = tried
+      return
+    }
+    options.failed(error)
+    for (const each of ready.splice(0, tried)) answer(each, refused('internal-error'))
+    suspects = Math.max(0, suspects - tried)
+  }
+
+  function answer({ from, done }: Waiting, outcome: Outcome): void {
+    done(from === null ? outcome : count(from, outcome))
   }
 
   function count(from: PeerId, outcome: Outcome): Outcome {
@@ -191,13 +236,13 @@ export function createIngest(options: IngestOptions): Ingest {
       schedule()
       return judged
     },
-    waiting: () => queue.size(),
+    waiting: () => queue.size() + ready.length,
     stop() {
       stopped = true
       clearTimeout(retry)
-      for (const { done } of suspects) done(refused('internal-error'))
+      for (const each of ready.splice(0)) answer(each, refused('internal-error'))
       for (let waiting = queue.take(); waiting !== undefined; waiting = queue.take()) {
-        waiting.done(refused('internal-error'))
+        answer(waiting, refused('internal-error'))
       }
       agenda.stop()
     }

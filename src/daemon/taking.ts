@@ -1,25 +1,21 @@
 /**
- * What one envelope goes through, inside the transaction of a turn: size limit, decode, verify, check, ledger. What has to
- * be judged goes on the agenda, what friends have to hear into the turn.
+ * What becomes of an envelope whose signature holds, inside the transaction of a turn: check, ledger. What has to be judged
+ * goes on the agenda, what friends have to hear into the turn.
  */
 import { checkPath, checkReport, type PathRefusal } from '../core/acceptance.ts'
 import type { Hop, PeerId } from '../core/report.ts'
 import type { Subject } from '../core/subject.ts'
-import type { KnownReport, Ledger, OwnSource } from '../store/ledger.ts'
-import { decodeEnvelope, decodeReport } from '../wire/codec.ts'
+import type { KnownReport, Ledger } from '../store/ledger.ts'
 import { offerKey } from '../wire/offer-key.ts'
-import { verifyReport } from '../wire/signature.ts'
 import type { Agenda } from './agenda.ts'
-import type { Friends } from './friends.ts'
 import type { Offers } from './offers.ts'
 import { refused, type Outcome } from './outcome.ts'
+import { refusalOf, type Screened, type ScreeningOptions } from './screening.ts'
 
-export interface TakingOptions {
+export interface TakingOptions extends ScreeningOptions {
   readonly ledger: Ledger
-  readonly friends: Friends
   readonly offers: Offers
   readonly self: PeerId
-  readonly network: string
   limits(): {
     readonly maxHops: number
     /** Live claims that may come in by one friend, and bytes of the reports that hold them. */
@@ -28,48 +24,24 @@ export interface TakingOptions {
   }
   /** Unix ms. */
   now(): number
-  /** Whether a friend may bring this much now; called once per envelope with the number of claims it counts for. */
-  admit(friend: PeerId, claims: number): boolean
   /** Whether a friend has brought as many claims about a subject as may count. */
   isCrowded(subject: Subject, friend: PeerId): boolean
   /** Friends who hear what we say, now. */
   hearers(): Iterable<PeerId>
 }
 
-/** `from` a friend; or `own`, by which of our sources. The other one is null. */
-export interface Delivery {
-  readonly bytes: Uint8Array
-  readonly from: PeerId | null
-  readonly own: OwnSource | null
-}
-
-/** What a turn has gathered for after the commit. */
-export interface Turn {
-  /** What we have changed ourselves. */
-  readonly own: Set<Subject>
-  readonly relays: Uint8Array[]
-  claims: number
-}
-
 export function createTaking(options: TakingOptions, agenda: Agenda) {
-  const { ledger, friends, self, network } = options
+  const { ledger, friends, self } = options
 
-  /** Size limit, decode, verify, check, ledger: in this order, and nothing is remembered before the signature held. */
-  function take({ bytes, from, own }: Delivery, turn: Turn): Outcome {
-    const friend = from === null ? null : friends.get(from)
-    if (friend === undefined) return refused('not-a-friend')
-    if (friend?.paused) return refused('paused')
-    const envelope = decodeEnvelope(bytes)
-    if (!envelope.ok) return refused(envelope.reason)
-    const { reportId, reportBytes, signature, hops } = envelope.value
+  /** Envelopes for friends, to leave after the commit, are added to `relays`. */
+  function take({ bytes, from, own, envelope, report }: Screened, relays: Uint8Array[]): Outcome {
+    // Since it was screened a friend may have gone, and reports may have come or expired.
+    const unwelcome = refusalOf(from, friends)
+    if (unwelcome !== null) return refused(unwelcome)
+    const { reportId, reportBytes, signature, hops } = envelope
     const known = ledger.find(reportId)
-    if (known !== null) return takeKnown(known, hops, from, turn)
-    const decoded = decodeReport(reportBytes)
-    if (!decoded.ok) return refused(decoded.reason)
-    const report = decoded.value
-    if (from !== null && !options.admit(from, report.claims.length)) return refused('over-rate')
-    turn.claims += report.claims.length
-    if (!verifyReport(network, report.origin, reportBytes, signature)) return refused('bad-signature')
+    if (known !== null) return takeKnown(known, hops, from, report !== null, relays)
+    if (report === null) return refused('stale')
     const refusal = checkPassage(report.origin, hops, from) ?? checkReport(report, options.now())
     // Our own clock was ahead when we spoke last, and what we say has to be later still: friends take it in a while, by sync.
     const isOurFuture = refusal === 'future' && from === null
@@ -80,18 +52,17 @@ export function createTaking(options: TakingOptions, agenda: Agenda) {
     if (recorded === null) return refused(report.claims.some(({ subject }) => isCrowded(subject)) ? 'crowded' : 'stale')
     const { row } = recorded
     if (from === null) {
-      for (const subject of recorded.subjects) turn.own.add(subject)
       ledger.paths.offer(row, { key: offerKey(reportId, []), via: null }, null)
-      turn.relays.push(bytes)
+      relays.push(bytes)
     } else {
       agenda.add(from, recorded.subjects)
       const path = { friend: from, hops }
-      ledger.paths.add(row, path, offerKey(reportId, hops))
+      ledger.paths.put(row, path, offerKey(reportId, hops))
       const recordedNow = { bytes: reportBytes, signature, paths: [path] }
       relay(
         options.offers.update({ row, id: reportId, relayed: null }, recordedNow),
         [report.origin, ...peersOf(hops)],
-        turn
+        relays
       )
     }
     return {
@@ -103,17 +74,29 @@ export function createTaking(options: TakingOptions, agenda: Agenda) {
     }
   }
 
-  /** A known report costs a hash and a look-up. Only its path may be news; its bytes and signature are those we verified. */
-  function takeKnown(known: KnownReport, hops: readonly Hop[], from: PeerId | null, turn: Turn): Outcome {
+  /**
+   * Only the path of a known report may be news, and then it counts for all the claims that have to be judged again.
+   * `isPaid`: it was not known yet when it was screened, and has been counted there.
+   */
+  function takeKnown(
+    known: KnownReport,
+    hops: readonly Hop[],
+    from: PeerId | null,
+    isPaid: boolean,
+    relays: Uint8Array[]
+  ): Outcome {
     if (from !== null) {
-      if (!options.admit(from, 1)) return refused('over-rate')
       const refusal = checkPassage(known.origin, hops, from)
       // What we sent comes back: everybody publishes to all friends. That is no fault of the friend's, and no evidence.
       const echo = refusal === 'own-origin' || refusal === 'own-hop'
+      const path = { friend: from, hops }
+      const subjects = refusal === null && ledger.paths.isNews(known.row, path) ? ledger.subjectsOf(known.row) : []
+      if (!isPaid && !options.admit(from, Math.max(1, subjects.length))) return refused('over-rate')
       if (refusal !== null && !echo) return refused(refusal)
-      if (!echo && ledger.paths.put(known.row, { friend: from, hops }, offerKey(known.id, hops))) {
-        agenda.add(from, ledger.subjectsOf(known.row))
-        relay(options.offers.update(known), [known.origin, ...peersOf(hops)], turn)
+      if (subjects.length > 0) {
+        ledger.paths.put(known.row, path, offerKey(known.id, hops))
+        agenda.add(from, subjects)
+        relay(options.offers.update(known), [known.origin, ...peersOf(hops)], relays)
       }
     }
     return { kind: 'duplicate', reportId: known.id }
@@ -130,10 +113,10 @@ export function createTaking(options: TakingOptions, agenda: Agenda) {
   }
 
   /** Unless all friends who would hear it have been on its way: to them it would be an echo. */
-  function relay(envelope: Uint8Array | null, way: readonly PeerId[], turn: Turn): void {
+  function relay(envelope: Uint8Array | null, way: readonly PeerId[], relays: Uint8Array[]): void {
     if (envelope === null) return
     for (const friend of options.hearers()) {
-      if (!way.includes(friend)) return void turn.relays.push(envelope)
+      if (!way.includes(friend)) return void relays.push(envelope)
     }
   }
 

@@ -2,18 +2,21 @@
 import type { Database } from './database.ts'
 
 export function createIssueClock(db: Database) {
-  const issue = db.prepare(
-    `INSERT INTO meta (key, value) VALUES ('issued_at', ?)
-     ON CONFLICT DO UPDATE SET value = max(excluded.value, value + 1) RETURNING value`
-  )
   const selectLast = db.prepare("SELECT value FROM meta WHERE key = 'issued_at'")
-  const reset = db.prepare("UPDATE meta SET value = ? WHERE key = 'issued_at'")
+  const putLast = db.prepare("INSERT OR REPLACE INTO meta (key, value) VALUES ('issued_at', ?)")
   const selectOthersAfter = db.prepare('SELECT 1 FROM reports WHERE issued_at > ? AND brought_by IS NOT NULL LIMIT 1')
 
+  const last = (): number => ((selectLast.get() ?? {}) as { value?: number }).value ?? 0
+
   return {
-    /** The `issuedAt` of the next report: now, but always later than the one before. */
+    /** The `issuedAt` of the next report: now, but always later than that of the last one that was kept. */
     next(now: number): number {
-      return (issue.get(now) as { value: number }).value
+      return Math.max(now, last() + 1)
+    },
+
+    /** The report is recorded: to be called in the same transaction, and so before anybody sees the report. */
+    keep(issuedAt: number): void {
+      putLast.run(issuedAt)
     },
 
     /**
@@ -21,13 +24,12 @@ export function createIssueClock(db: Database) {
      * then, it is behind now.)
      */
     wasAhead(latest: number): boolean {
-      const { value: last = 0 } = (selectLast.get() ?? {}) as { value?: number }
-      return last > latest && selectOthersAfter.get(latest) === undefined
+      return last() > latest && selectOthersAfter.get(latest) === undefined
     },
 
     /** The next ones begin again from `now`. */
     reset(now: number): void {
-      reset.run(now)
+      putLast.run(now)
     }
   }
 }

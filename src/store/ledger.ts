@@ -176,6 +176,7 @@ export function createLedger(db: Database) {
       const live = winners.length
       const inserted = insertReport.get(digest, origin, issuedAt, bytes, signature, expiresAt, by, live)
       const { id: row } = inserted as { id: ReportRow }
+      if (own !== null) issueClock.keep(issuedAt)
       quota.add(by, live, bytes.length)
       // Each is written once: its row holds all its bytes.
       const lost = new Map<number, number>()

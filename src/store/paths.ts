@@ -66,14 +66,16 @@ export function createPaths(db: Database, peers: Interned) {
   }
 
   return {
-    /** A friend's latest word on how a report reached it replaces its earlier one. True if that changed anything. */
-    put(row: ReportRow, { friend, hops }: StoredPath, key: Uint8Array): boolean {
-      const packed = pack(hops)
+    /** Whether the friend has not said so before. */
+    isNews(row: ReportRow, { friend, hops }: StoredPath): boolean {
       const before = select.get(row, peers.id(friend)) as { hops: Uint8Array } | undefined
-      if (before !== undefined && Buffer.compare(before.hops, packed) === 0) return false
-      upsert.run(row, peers.id(friend), packed, key)
+      return before === undefined || Buffer.compare(before.hops, pack(hops)) !== 0
+    },
+
+    /** A friend's latest word on how a report reached it replaces its earlier one. */
+    put(row: ReportRow, { friend, hops }: StoredPath, key: Uint8Array): void {
+      upsert.run(row, peers.id(friend), pack(hops), key)
       last = null
-      return true
     },
 
     of(row: ReportRow): readonly StoredPath[] {
@@ -91,12 +93,6 @@ export function createPaths(db: Database, peers: Interned) {
 
     /** To be called after a rollback. */
     forgetCaches(): void {
-      last = null
-    },
-
-    /** The first path of a report that has just been recorded. */
-    add(row: ReportRow, { friend, hops }: StoredPath, key: Uint8Array): void {
-      upsert.run(row, peers.id(friend), pack(hops), key)
       last = null
     },
 

@@ -29,10 +29,25 @@ export function verifyReport(network: string, origin: PeerId, reportBytes: Uint8
   return verifyBytes(origin, signedBytes(network, reportBytes), signature)
 }
 
+/** The same on another thread. */
+export function verifyReportSoon(
+  network: string,
+  origin: PeerId,
+  reportBytes: Uint8Array,
+  signature: Uint8Array
+): Promise<boolean> {
+  if (!isStrict(signature)) return Promise.resolve(false)
+  const { promise, resolve, reject } = Promise.withResolvers<boolean>()
+  verify(null, signedBytes(network, reportBytes), publicKeyOf(origin), signature, (error, holds) => {
+    if (error === null) resolve(holds)
+    else reject(error)
+  })
+  return promise
+}
+
 /** Whether `peer` signed these very bytes, which have to begin with a domain of their own. */
 export function verifyBytes(peer: PeerId, bytes: Uint8Array, signature: Uint8Array): boolean {
-  const isStrict = signature.length === 2 * KEY_BYTES && !isOfSmallOrder(signature.subarray(0, KEY_BYTES))
-  return isStrict && verify(null, bytes, publicKeyOf(peer), signature)
+  return isStrict(signature) && verify(null, bytes, publicKeyOf(peer), signature)
 }
 
 /**
@@ -49,6 +64,10 @@ export function privateKeyFromRaw(raw: Uint8Array): KeyObject | null {
   if (raw.length === KEY_BYTES) return key
   const publicHalf = Buffer.from(createPublicKey(key).export({ format: 'jwk' }).x!, 'base64url')
   return publicHalf.equals(raw.subarray(KEY_BYTES)) ? key : null
+}
+
+function isStrict(signature: Uint8Array): boolean {
+  return signature.length === 2 * KEY_BYTES && !isOfSmallOrder(signature.subarray(0, KEY_BYTES))
 }
 
 function signedBytes(network: string, reportBytes: Uint8Array): Uint8Array {

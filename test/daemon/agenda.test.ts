@@ -22,7 +22,8 @@ function setUp(claims = 1) {
   /** What one turn judges that is over after so many looks at the clock. */
   function turn(looks = Infinity, own: Subject[] = []): Subject[] {
     let looked = 0
-    agenda.judge(own, () => ++looked >= looks)
+    if (own.length > 0) void agenda.own(own)
+    agenda.judge(() => ++looked >= looks)
     agenda.committed()
     return judged.splice(0)
   }
@@ -39,13 +40,36 @@ test('friends are judged in turn, and what was asked for is one of them', async 
   assert.equal(agenda.state(), 'empty')
 })
 
-test('however little time a turn has, our own word and one more subject are judged', () => {
+test('however little time a turn has, one of our own subjects and one more are judged', () => {
   const { agenda, turn } = setUp()
   agenda.add(bob, some('b', 3))
-  assert.deepEqual(turn(1, some('own', 2)), ['own0', 'own1', 'b0'])
+  assert.deepEqual(turn(1, some('own', 2)), ['own0', 'b0'])
   assert.equal(agenda.backlog(bob), 2)
   assert.equal(agenda.state(), 'ready')
-  assert.deepEqual(turn(2), ['b1', 'b2'])
+  assert.deepEqual(turn(3), ['own1', 'b1', 'b2'])
+})
+
+test('all that is our own comes before anything else, and whoever said it is told when all of it is judged', async () => {
+  const { agenda, turn } = setUp()
+  agenda.add(bob, some('b', 1))
+  const told: boolean[] = []
+  void agenda.own(some('own', 3)).then((judged) => told.push(judged))
+  assert.deepEqual(turn(2), ['own0', 'own1', 'b0'])
+  await Promise.resolve()
+  assert.deepEqual(told, [])
+  assert.deepEqual(turn(2), ['own2'])
+  await Promise.resolve()
+  assert.deepEqual(told, [true])
+})
+
+test('of our own, what a rolled back turn judged is judged again, and nobody is told too early', async () => {
+  const { agenda, turn, judged } = setUp()
+  const own = agenda.own(some('own', 2))
+  agenda.judge(() => true)
+  agenda.rolledBack()
+  judged.splice(0)
+  assert.deepEqual(turn().sort(), ['own0', 'own1'])
+  assert.equal(await own, true)
 })
 
 test('a turn without a clock looks at so many claims, and at one subject more at most', () => {
@@ -91,7 +115,8 @@ test('what a rolled back turn judged is judged again, and whoever asked for some
   agenda.add(bob, some('b', 1))
   const asked = agenda.ask(some('a', 1))
   agenda.add(carol, some('c', 1))
-  agenda.judge(some('b', 1), () => false)
+  void agenda.own(some('b', 1))
+  agenda.judge(() => false)
   agenda.rolledBack()
   assert.equal(await asked, false)
   judged.splice(0)

@@ -148,6 +148,41 @@ test('judging a thousand subjects with a hundred claims each is spread over turn
   assert.ok(turns > 1, `${turns} turns`)
 })
 
+test('a thousand bans of our own are judged in as many turns as they need, and acknowledged when all are', async () => {
+  const node = createStand([])
+  // Every look at the clock is 20 ms later: a turn has time for one judgement.
+  let looks = 0
+  Object.defineProperty(node.clock, 'now', { get: () => NOW + 20 * looks++ })
+  const judged = (): number => node.verdicts.after('', 1000).length
+  const said = own_(node, ...Array.from({ length: 1000 }, (_, i) => `198.51.${i >> 8}.${i & 255}`))
+  for (let i = 0; judged() === 0; i++) {
+    assert.ok(i < 5)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  assert.ok(judged() < 5, `${judged()} in one turn`)
+  assert.equal(by(await said), 'accepted')
+  assert.equal(judged(), 1000)
+})
+
+test('another path of a known report counts for all its claims, and the same one again, or an echo, for one', async () => {
+  const counted: number[] = []
+  const node = createStand([trusting(bob, 80), trusting(carol, 80)], {
+    admit: (friend, claims) => counted.push(claims) > 0 && friend !== carol.id
+  })
+  const origin = createPeer()
+  const claims = [0, 1, 2].map((i) => claimOf(`198.51.100.${i}`, { until: UNTIL }))
+  const by_ = (friend: Peer, trust: number) =>
+    node.ingest(seal(origin, { issuedAt: NOW, claims }, { hops: [{ peer: friend.id, trust }] }), friend.id)
+  assert.equal(by(await by_(bob, 700_000)), 'accepted')
+  for (const trust of [700_000, 900_000, 900_000]) assert.equal(by(await by_(bob, trust)), 'duplicate')
+  assert.equal(by(await by_(carol, 900_000)), 'over-rate')
+  assert.deepEqual(counted, [3, 1, 3, 1, 3])
+  assert.deepEqual(
+    node.ledger.paths.of(node.ledger.reportsAfter(0, 1)[0]!.row).map(({ friend }) => friend),
+    [bob.id]
+  )
+})
+
 test('a friend whose changes are not judged yet waits from the limit on, and another one does not', async () => {
   const node = createStand([trusting(bob, 80), trusting(carol, 80)], {
     claimsPerFriend: 1e6,
@@ -175,12 +210,9 @@ test('a friend whose changes are not judged yet waits from the limit on, and ano
   node.ingest.stop()
 })
 
-function own_(node: Stand, subject: string): Promise<Outcome> {
-  const reportBytes = encodeReport({
-    origin: node.self.id,
-    issuedAt: NOW,
-    claims: [claimOf(subject, { until: UNTIL })]
-  })
+function own_(node: Stand, ...subjects: readonly string[]): Promise<Outcome> {
+  const claims = subjects.map((subject) => claimOf(subject, { until: UNTIL }))
+  const reportBytes = encodeReport({ origin: node.self.id, issuedAt: NOW, claims })
   const signature = signReport(NETWORK, node.self.key, reportBytes)
   return node.ingest.own(encodeEnvelope({ reportBytes, signature, hops: [] }), 'command')
 }

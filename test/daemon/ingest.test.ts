@@ -101,6 +101,55 @@ for (const [what, reason, make] of REFUSED) {
   })
 }
 
+test('of reports that come together the one with a bad signature is refused, and the others are taken', async () => {
+  const node = stand()
+  const reports = [1, 2, 3, 4].map((n) => ban(bob, n === 3 ? { signer: mallory } : {}, NOW + n))
+  const outcomes = await Promise.all(reports.map((report) => node.ingest(report, bob.id)))
+  assert.deepEqual(
+    outcomes.map((outcome) => (outcome.kind === 'refused' ? outcome.reason : outcome.kind)),
+    ['accepted', 'accepted', 'bad-signature', 'accepted']
+  )
+  assert.deepEqual(node.ledger.counts(), { reports: 1, claims: 1 })
+})
+
+test('a friend who is removed, or paused, while its signatures are checked brings nothing', async () => {
+  for (const [left, reason] of [
+    [[], 'not-a-friend'],
+    [[{ ...trusting(bob, 80), paused: true }], 'paused']
+  ] as const) {
+    const node = createStand([trusting(bob, 80)], {
+      admit() {
+        if (node.ingest.waiting() === 0) node.friends.replace(left)
+        return true
+      }
+    })
+    const outcomes = await Promise.all([1, 2].map((n) => node.ingest(ban(bob, {}, NOW + n), bob.id)))
+    assert.deepEqual(outcomes, [
+      { kind: 'refused', reason },
+      { kind: 'refused', reason }
+    ])
+    assert.deepEqual(node.ledger.counts(), { reports: 0, claims: 0 })
+  }
+})
+
+test('after a stop in the middle of a check the ledger is not touched', async () => {
+  const node = createStand([trusting(bob, 80)], {
+    admit() {
+      if (node.ingest.waiting() === 0) {
+        node.ingest.stop()
+        node.db.close()
+      }
+      return true
+    }
+  })
+  const outcomes = await Promise.all([1, 2].map((n) => node.ingest(ban(bob, {}, NOW + n), bob.id)))
+  assert.deepEqual(outcomes, [
+    { kind: 'refused', reason: 'internal-error' },
+    { kind: 'refused', reason: 'internal-error' }
+  ])
+  assert.deepEqual(node.failures, [])
+})
+
 test('a stranger and a paused friend are refused whatever they bring', async () => {
   const node = createStand([{ ...trusting(bob, 80), paused: true }])
   assert.deepEqual(await node.ingest(ban(bob), bob.id), { kind: 'refused', reason: 'paused' })

@@ -43,6 +43,8 @@ export interface StandLimits {
   readonly claimsPerFriend?: number
   readonly bytesPerFriend?: number
   readonly claimsPerSubject?: number
+  /** Default: friends may bring as much as they like. */
+  readonly admit?: (friend: PeerId, claims: number) => boolean
 }
 
 export function createStand(list: readonly Friend[], limits: StandLimits = {}) {
@@ -100,7 +102,7 @@ export function createStand(list: readonly Friend[], limits: StandLimits = {}) {
     }),
     offers,
     now,
-    admit: () => true,
+    admit: limits.admit ?? (() => true),
     isShutOut: (friend) => shutOut.has(friend),
     isCrowded: (subject, friend) => judging.isCrowded(subject, friend),
     review: (subject) => judging.review(subject),

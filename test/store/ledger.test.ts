@@ -85,10 +85,15 @@ test('one origin cannot touch the register of another, nor one jail that of anot
 test("a friend's latest path replaces its earlier one, and the same path again is no news", () => {
   const ledger = open()
   const { row } = ledger.record(signed(1, [claim()]), BOB, null)!
-  assert.equal(ledger.paths.put(row, { friend: BOB, hops: [{ peer: BOB, trust: 800_000 }] }, KEY), true)
-  assert.equal(ledger.paths.put(row, { friend: BOB, hops: [{ peer: BOB, trust: 800_000 }] }, KEY), false)
-  assert.equal(ledger.paths.put(row, { friend: BOB, hops: [{ peer: BOB, trust: 500_000 }] }, KEY), true)
-  assert.equal(ledger.paths.put(row, { friend: CAROL, hops: [] }, KEY), true)
+  for (const [path, isNews] of [
+    [{ friend: BOB, hops: [{ peer: BOB, trust: 800_000 }] }, true],
+    [{ friend: BOB, hops: [{ peer: BOB, trust: 800_000 }] }, false],
+    [{ friend: BOB, hops: [{ peer: BOB, trust: 500_000 }] }, true],
+    [{ friend: CAROL, hops: [] }, true]
+  ] as const) {
+    assert.equal(ledger.paths.isNews(row, path), isNews)
+    ledger.paths.put(row, path, KEY)
+  }
   assert.deepEqual(ledger.paths.of(row), [
     { friend: BOB, hops: [{ peer: BOB, trust: 500_000 }] },
     { friend: CAROL, hops: [] }
@@ -145,12 +150,16 @@ test('names that nothing refers to are forgotten when there are many, and those 
   assert.deepEqual(ledger.bans(ONE_HOST, 0), before)
 })
 
-test('issuedAt follows the clock but never repeats or goes back', () => {
+test('issuedAt follows the clock, but is always later than that of the last report of ours that was recorded', () => {
   const ledger = open()
-  assert.deepEqual(
-    [100, 100, 50, 102, 500].map((now) => ledger.issueClock.next(now)),
-    [100, 101, 102, 103, 500]
-  )
+  const said = [100, 100, 50, 102, 500].map((now) => {
+    const issuedAt = ledger.issueClock.next(now)
+    ledger.record(signed(issuedAt, [claim()]), null, 'command')
+    return issuedAt
+  })
+  assert.deepEqual(said, [100, 101, 102, 103, 500])
+  ledger.record(signed(9000, [claim()], BOB), BOB, null)
+  assert.equal(ledger.issueClock.next(0), 501)
 })
 
 test('in whatever order reports arrive, and however often, the ledger ends with the same registers', () => {
