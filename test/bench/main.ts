@@ -11,6 +11,7 @@ const NAMES = [
   'hook',
   'sync',
   'memory',
+  'quota',
   'start',
   'fanout',
   'judge'

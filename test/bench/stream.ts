@@ -19,7 +19,8 @@ const WARM_UP = 1
 const POLL_MS = 5
 const UNBOUNDED = 100_000_000
 
-const LIMITS = {
+/** How fast a friend may speak, lifted. */
+export const UNHURRIED = {
   ingestQueue: UNBOUNDED,
   friendQueue: UNBOUNDED,
   friendQueueBytes: UNBOUNDED,
@@ -42,7 +43,7 @@ async function* measure(what: string, log: false | { path: string }): AsyncGener
   await using mesh = createMesh({
     friends: { a: [] },
     more: [{ id, name: 'friend' }],
-    config: () => ({ limits: LIMITS, handoff: { log } })
+    config: () => ({ limits: UNHURRIED, handoff: { log } })
   })
   const node = mesh.node('a')
   await mesh.start()
@@ -73,7 +74,7 @@ async function* measure(what: string, log: false | { path: string }): AsyncGener
 }
 
 /** Until the last verdict, and then none is missing. */
-async function deliver(friend: Child, node: NodeHandle, total: number): Promise<void> {
+export async function deliver(friend: Child, node: NodeHandle, total: number): Promise<void> {
   await friend.call('send')
   const last = total - 1
   const path = `/v1/check/10.${last >> 16}.${(last >> 8) & 255}.${last & 255}`
