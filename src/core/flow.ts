@@ -32,10 +32,10 @@
  * well; and because each friend's ways are also left out for trial, no friend can crowd out what the others say.)
  */
 import type { Vote } from './evidence.ts'
-import { EXACT_CELLS, packExactly, packGreedily, type Use } from './packing.ts'
-import { createRoot, grow, settle, type Place, type Root } from './place.ts'
+import { canonically, collect, type Ballot, type Voice } from './ballot.ts'
+import { createPacking, GREEDY_USES } from './packing.ts'
+import { createTree, grow, settle, type Peer, type Place, type Step, type Tree } from './place.ts'
 import { ONE, type Ppm } from './report.ts'
-import { confidence, noisyOr } from './trust.ts'
 
 /** Stands for -ln(0); the highest uncertain weight is 13.8. */
 const CERTAINTY = 32
@@ -43,167 +43,114 @@ const CERTAINTY = 32
 /** In ppm: far more than the error of the floating point, far less than one. */
 const ROUNDING = 1e-6
 
-/**
- * Ways that are divided greedily; of more, the heaviest. What is beyond would hardly change the score, and an origin with
- * ten thousand friends of its own must not cost seconds.
- */
-const GREEDY_SEATS = 1000
-
-/** In ppm: more than what rounding down at every place of a tree may take away. */
-const SETTLING = 1000
-
-/** A vote on one of its ways. */
-interface Seat {
-  /** The number of the vote, from 0. */
-  readonly vote: number
-  readonly place: Place
-}
-
-/** What is to be divided: so many votes and so many peers, among seats. */
-interface Ballot {
-  readonly votes: number
-  readonly peers: number
-  readonly seats: readonly Seat[]
-}
+/** For one question after the other. */
+const packing = createPacking()
 
 /**
  * One entry per origin: two votes of one origin would count twice. A path on which some trust is zero carries nothing.
  */
 export function flowScore(votes: readonly Vote[]): Ppm {
-  if (votes.every(isDirect)) return scoreOfDirect(votes)
-  const root = createRoot()
-  const ballot = takeSeats(votes, root)
-  // In exact integers wherever nothing is to be divided.
-  return ballot.peers < root.places ? divided(ballot) : settle(root)
+  const tree = createTree()
+  return scoreOf(collect(tree, voicesOf(tree, votes)))
 }
 
-/** Whether the score is at least `threshold`, which is often plain before anything is divided at best. */
+/** Whether the score is at least `threshold`. */
 export function flowReaches(votes: readonly Vote[], threshold: Ppm): boolean {
-  if (votes.every(isDirect)) return scoreOfDirect(votes) >= threshold
+  const tree = createTree()
+  return reaches(tree, voicesOf(tree, votes), threshold)
+}
+
+function voicesOf(tree: Tree, votes: readonly Vote[]): readonly Voice[] {
+  const voices = votes.flatMap(({ origin, paths }) => paths.map((path) => ({ way: grow(tree, path, origin) })))
+  return voices.filter(({ way }) => way.weight > 0).sort(canonically)
+}
+
+/** Of voices that were collected last from their tree. */
+export function scoreOf(ballot: Ballot): Ppm {
+  // In exact integers wherever nothing is to be divided.
+  return ballot.isDivided ? divided(ballot, Infinity) : settle(ballot.tree)
+}
+
+/** Whether the score of voices in canonical order is at least `threshold`: often plain before anything is divided at best. */
+export function reaches(tree: Tree, voices: readonly Voice[], threshold: Ppm): boolean {
   // A single way is all of a division already.
-  if (votes.some(({ paths }) => paths.some((path) => confidence(path) >= threshold))) return true
-  const root = createRoot()
-  const ballot = takeSeats(votes, root)
-  // As if each place were a peer of its own: no division brings more.
-  const most = settle(root)
-  if (ballot.peers === root.places) return most >= threshold
-  if (most + SETTLING < threshold) return false
-  // Only where the score is the best division, which greed never exceeds.
-  if (ballot.seats.length * (ballot.votes + ballot.peers) <= EXACT_CELLS) {
-    const seats = ballot.seats.toSorted((a, b) => weightAt(b.place) - weightAt(a.place))
-    if (toScore(divideGreedily({ ...ballot, seats }), seats) >= threshold) return true
+  if (voices.length > 0 && voices[0]!.way.weight >= threshold) return true
+  if (boundOf(tree, voices) < threshold) return false
+  const ballot = collect(tree, voices)
+  return (ballot.isDivided ? divided(ballot, threshold) : settle(tree)) >= threshold
+}
+
+/** The noisy or of the votes by their best ways, as if nothing limited them on these, and more than a rounding. */
+function boundOf(tree: Tree, voices: readonly Voice[]): Ppm {
+  const asked = ++tree.asked
+  let missed = 1
+  for (const { way } of voices) {
+    if (way.peer.asked === asked) continue
+    way.peer.asked = asked
+    missed *= 1 - way.weight / ONE
   }
-  return divided(ballot) >= threshold
+  return ONE * (1 - missed) + 1
 }
 
-/** The most common case needs no tree: each friend speaks for itself only. */
-function isDirect({ paths }: Vote): boolean {
-  return paths.length === 1 && paths[0]!.hops.length === 0
-}
-
-function scoreOfDirect(votes: readonly Vote[]): Ppm {
-  return noisyOr(votes.map(({ paths }) => paths[0]!.trust))
-}
-
-/** Puts each vote at the end of each of its ways; of two statements about the same way the better one holds. */
-function takeSeats(votes: readonly Vote[], root: Root): Ballot {
-  const seats: Seat[] = []
-  for (const [vote, { origin, paths }] of votes.entries()) {
-    for (const path of paths) {
-      const weight = confidence(path)
-      if (weight === 0) continue
-      const place = grow(root, path, origin)
-      if (weightAt(place) === 0) seats.push({ vote, place })
-      place.values[0] = Math.max(weightAt(place), weight)
-    }
+/** The score by the best division, or by one with which it is `enough`. */
+function divided(ballot: Ballot, enough: Ppm): Ppm {
+  const highest = ballot.seats[0]!.weight === ONE ? ONE : ONE - 1
+  const toScore = (weight: number) => Math.min(highest, Math.floor(-Math.expm1(-weight) * ONE + ROUNDING))
+  pack(ballot, ballot.seats)
+  if (enough < Infinity) {
+    // Greed is often enough, and never exceeds the best division.
+    const score = toScore(packing.greedily())
+    if (score >= enough) return score
   }
-  return { votes: votes.length, peers: root.peers.size, seats }
+  return toScore(packing.exactly() ?? divideMany(ballot))
 }
 
-/** Of the vote that sits there. */
-function weightAt({ values }: Place): Ppm {
-  return values[0]!
-}
-
-function divided(unordered: Ballot): Ppm {
-  const ballot = { ...unordered, seats: inCanonicalOrder(unordered.seats) }
-  return toScore(divideFew(ballot) ?? divideMany(ballot), ballot.seats)
-}
-
-function toScore(weight: number, seats: readonly Seat[]): Ppm {
-  const score = Math.floor(-Math.expm1(-weight) * ONE + ROUNDING)
-  return Math.min(score, seats.some(({ place }) => weightAt(place) === ONE) ? ONE : ONE - 1)
-}
-
-/** The last digits of a floating point sum, and what greed finds, depend on the order: it may not be the input's. */
-function inCanonicalOrder(seats: readonly Seat[]): readonly Seat[] {
-  const ways = new Map<Seat, string>()
-  function wayOf(seat: Seat): string {
-    let way = ways.get(seat)
-    if (way === undefined) ways.set(seat, (way = wayTo(seat.place)))
-    return way
-  }
-  return seats.toSorted((a, b) => weightAt(b.place) - weightAt(a.place) || (wayOf(a) < wayOf(b) ? -1 : 1))
-}
-
-/** The best division, or null if there are too many ways. */
-function divideFew(ballot: Ballot): number | null {
-  return ballot.seats.length > EXACT_CELLS ? null : packExactly(ballot.votes + ballot.peers, usesOf(ballot))
-}
-
-/** A good division of all ways, or of those without one friend. */
+/** A good division of all ways, which are packed, or of those without one friend. */
 function divideMany(ballot: Ballot): number {
-  const { seats } = ballot
-  const friends = new Set(seats.map(({ place }) => friendOf(place)))
-  let most = divideGreedily({ ...ballot, seats: seats.slice(0, GREEDY_SEATS) })
-  for (const friend of friends) {
+  const { seats, friends } = ballot
+  let most = packing.greedily()
+  const bound = friends.reduce((sum, place) => sum + logCap(place), 0)
+  for (const place of friends) {
     if (most >= CERTAINTY) break
-    const others: Seat[] = []
-    for (let i = 0; i < seats.length && others.length < GREEDY_SEATS; i++) {
-      if (friendOf(seats[i]!.place) !== friend) others.push(seats[i]!)
+    // No division brings more than all that the friends may weigh.
+    if (bound - logCap(place) <= most) continue
+    const others: Step[] = []
+    for (let i = 0; i < seats.length && others.length < GREEDY_USES; i++) {
+      if (friendOf(seats[i]!) !== place.peer) others.push(seats[i]!)
     }
-    const without = { ...ballot, seats: others }
-    most = Math.max(most, divideFew(without) ?? divideGreedily(without))
+    pack(ballot, others)
+    most = Math.max(most, packing.exactly() ?? packing.greedily())
   }
   return most
 }
 
-function divideGreedily(ballot: Ballot): number {
-  return packGreedily(ballot.votes + ballot.peers, usesOf(ballot))
-}
-
-/** The things to be divided are the peers, by their numbers, and then the votes. */
-function usesOf({ peers, seats }: Ballot): readonly Use[] {
-  return seats.map(({ vote, place: last }): Use => {
-    const gain = logWeight(weightAt(last))
-    const things = [peers + vote]
-    const shares = [1]
-    for (let place = last; place.parent !== null; place = place.parent) {
-      const share = gain / logWeight(place.cap)
-      // A way on which a peer occurs twice is refused long before; if it came here, the peer would pay twice.
-      const before = things.indexOf(place.number)
-      if (before === -1) {
-        things.push(place.number)
-        shares.push(share)
-      } else shares[before]! += share
+/** The things to be divided are the peers. */
+function pack({ votes, things }: Ballot, seats: readonly Step[]): void {
+  packing.clear(votes.length, things)
+  for (const seat of seats) {
+    const gain = seat.weight === seat.place.cap ? logCap(seat.place) : logWeight(seat.weight)
+    packing.add(seat.peer.vote, gain)
+    for (let step: Step | null = seat; step !== null; step = step.before) {
+      // A peer on one way only limits it no more than the vote does.
+      if (step.peer.ways > 1) packing.take(step.peer.thing, gain / logCap(step.place))
     }
-    return { gain, things, shares }
-  })
+  }
 }
 
-function friendOf(last: Place): Place {
-  let place = last
-  while (place.parent!.parent !== null) place = place.parent!
-  return place
+function logCap(place: Place): number {
+  if (place.loggedCap !== place.cap) {
+    place.loggedCap = place.cap
+    place.logCap = logWeight(place.cap)
+  }
+  return place.logCap
+}
+
+function friendOf(way: Step): Peer {
+  let step = way
+  while (step.before !== null) step = step.before
+  return step.peer
 }
 
 function logWeight(weight: Ppm): number {
   return weight >= ONE ? CERTAINTY : -Math.log1p(-weight / ONE)
-}
-
-/** The peers from the origin to the friend. */
-function wayTo(last: Place): string {
-  const peers: (string | null)[] = []
-  for (let place = last; place.parent !== null; place = place.parent) peers.push(place.peer)
-  return peers.join(' ')
 }

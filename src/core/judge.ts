@@ -1,11 +1,13 @@
 /** What this node concludes about one subject from all the evidence that it has, and until when. */
-import type { Evidence, EvidencePath, Vote } from './evidence.ts'
-import { flowReaches, flowScore } from './flow.ts'
+import type { Evidence } from './evidence.ts'
+import { canonically, collect, type Voice } from './ballot.ts'
+import { reaches, scoreOf } from './flow.ts'
+import { sorted } from './sorting.ts'
+import { createTree, grow, type Tree } from './place.ts'
 import type { ProtectionReason } from './protection.ts'
-import type { PeerId, Ppm } from './report.ts'
+import type { Ppm } from './report.ts'
 import type { Subject } from './subject.ts'
-import { sumScore } from './sum.ts'
-import { confidence } from './trust.ts'
+import { sumOf } from './sum.ts'
 
 export interface Policy {
   readonly rule: 'flow' | 'sum'
@@ -75,20 +77,26 @@ export interface Question {
   readonly now: number
 }
 
-/** A live claim that the policy accepts, with those of its paths that carry anything. */
+/** A live claim that the policy accepts. */
 interface Claim {
-  readonly origin: PeerId
   readonly jail: string
   readonly end: number
   readonly threshold: Ppm
-  readonly paths: readonly EvidencePath[]
+}
+
+/** A claim by one of its paths. */
+interface ClaimVoice extends Voice {
+  readonly claim: Claim
+  readonly observe: boolean
 }
 
 interface Assessment {
   /** Those that count towards the threshold. */
-  readonly claims: readonly Claim[]
+  readonly voices: readonly ClaimVoice[]
   readonly threshold: Ppm
   readonly score: Ppm
+  readonly origins: number
+  readonly friends: number
   readonly outcome: 'accepted' | 'below-quorum' | 'below-threshold'
 }
 
@@ -101,21 +109,22 @@ const ANY_JAIL: JailPolicy = { accept: true, threshold: null, jail: null }
  * others prove.
  */
 export function judge({ subject, evidence, policy, protectedBy, now }: Question): Verdict {
-  const claims = evidence.flatMap((item) => claimOf(item, policy, now) ?? [])
-  const acting = withoutObserved(claims)
-  let assessment = assess(acting, policy)
+  const tree = createTree()
+  const voices = voicesOf(tree, evidence, policy, now)
+  const acting = voices.every(({ observe }) => !observe) ? voices : voices.filter(({ observe }) => !observe)
+  let assessment = assess(tree, acting, policy)
   let reason: VerdictReason
   let until: number | null = null
   const accepted = protectedBy === null && assessment.outcome === 'accepted'
   if (accepted) {
     reason = 'accepted'
-    until = lastsUntil(acting, (left) => suffices(left, policy))
+    until = lastsUntil(acting, (left) => suffices(tree, left, policy))
   } else {
-    if (acting !== claims) assessment = assess(claims, policy)
+    if (acting !== voices) assessment = assess(tree, voices, policy)
     reason = protectedBy ?? heldBecause(assessment)
-    for (const { end } of claims) until = Math.max(until ?? end, end)
+    for (const { claim } of voices) until = Math.max(until ?? claim.end, claim.end)
   }
-  const strongest = strongestOf(assessment.claims)
+  const strongest = strongestOf(assessment.voices)
   return {
     subject,
     score: assessment.score,
@@ -123,9 +132,9 @@ export function judge({ subject, evidence, policy, protectedBy, now }: Question)
     accepted,
     reason,
     until,
-    reviewAt: claims.length === 0 ? null : claims.reduce((first, { end }) => Math.min(first, end), Infinity),
-    origins: new Set(assessment.claims.map(({ origin }) => origin)).size,
-    friends: friendsOf(assessment.claims),
+    reviewAt: voices.length === 0 ? null : voices.reduce((first, { claim }) => Math.min(first, claim.end), Infinity),
+    origins: assessment.origins,
+    friends: assessment.friends,
     remoteJail: strongest?.jail ?? null,
     jail: strongest === null ? null : jailPolicyOf(strongest.jail, policy).jail
   }
@@ -134,8 +143,8 @@ export function judge({ subject, evidence, policy, protectedBy, now }: Question)
 /**
  * Only asked about evidence that has not led to an acceptance: if it would, then because some of it is only observed.
  */
-function heldBecause({ claims, outcome }: Assessment): VerdictReason {
-  if (claims.length === 0) return 'no-evidence'
+function heldBecause({ voices, outcome }: Assessment): VerdictReason {
+  if (voices.length === 0) return 'no-evidence'
   return outcome === 'accepted' ? 'observed' : outcome
 }
 
@@ -143,104 +152,97 @@ function jailPolicyOf(jail: string, { jails }: Policy): JailPolicy {
   return jails.get(jail) ?? jails.get('*') ?? ANY_JAIL
 }
 
-function claimOf({ origin, jail, until, issuedAt, paths }: Evidence, policy: Policy, now: number): Claim | null {
-  const end = Math.min(until, Math.floor(issuedAt / 1000) + policy.maxBanTimeSeconds)
-  if (end * 1000 <= now) return null
-  const { accept, threshold } = jailPolicyOf(jail, policy)
-  if (!accept) return null
-  const taken = (path: EvidencePath) => confidence(path) > 0 && (path.jails.includes('*') || path.jails.includes(jail))
-  const carrying = paths.every(taken) ? paths : paths.filter(taken)
-  return carrying.length === 0 ? null : { origin, jail, end, threshold: threshold ?? policy.threshold, paths: carrying }
-}
-
-/** The same array if no friend is observed. */
-function withoutObserved(claims: readonly Claim[]): readonly Claim[] {
-  if (!claims.some(({ paths }) => paths.some(({ observe }) => observe))) return claims
-  return claims
-    .map((claim) => ({ ...claim, paths: claim.paths.filter(({ observe }) => !observe) }))
-    .filter(({ paths }) => paths.length > 0)
+/** Of live claims, by the paths that carry anything; in canonical order. */
+function voicesOf(tree: Tree, evidence: readonly Evidence[], policy: Policy, now: number): readonly ClaimVoice[] {
+  const voices: ClaimVoice[] = []
+  for (const { origin, jail, until, issuedAt, paths } of evidence) {
+    const end = Math.min(until, Math.floor(issuedAt / 1000) + policy.maxBanTimeSeconds)
+    if (end * 1000 <= now) continue
+    const { accept, threshold } = jailPolicyOf(jail, policy)
+    if (!accept) continue
+    const claim = { jail, end, threshold: threshold ?? policy.threshold }
+    for (const path of paths) {
+      if (!path.jails.includes('*') && !path.jails.includes(jail)) continue
+      const way = grow(tree, path, origin)
+      if (way.weight > 0) voices.push({ claim, way, observe: path.observe })
+    }
+  }
+  return sorted(voices, canonically)
 }
 
 /** The threshold that is met or, if none is, the one that is missed by least, and how. */
-function assess(claims: readonly Claim[], policy: Policy): Assessment {
+function assess(tree: Tree, voices: readonly ClaimVoice[], policy: Policy): Assessment {
   let nearest: Assessment | null = null
-  for (const threshold of thresholdsOf(claims, policy)) {
-    const counting = claims.filter((claim) => claim.threshold <= threshold)
-    const score = (policy.rule === 'flow' ? flowScore : sumScore)(votesOf(counting))
+  for (const threshold of thresholdsOf(voices, policy)) {
+    const counting = towards(threshold, voices)
+    const ballot = collect(tree, counting)
+    const score = policy.rule === 'flow' ? scoreOf(ballot) : sumOf(ballot.votes)
+    const origins = ballot.votes.length
+    const friends = ballot.friends.length
+    const found = { voices: counting, threshold, score, origins, friends }
     if (score < threshold || score === 0) {
       const missedByLess =
         nearest === null ||
         (nearest.outcome === 'below-threshold' && threshold - score < nearest.threshold - nearest.score)
-      if (missedByLess) nearest = { claims: counting, threshold, score, outcome: 'below-threshold' }
-    } else if (policy.quorum > 1 && friendsOf(counting) < policy.quorum) {
-      if (nearest?.outcome !== 'below-quorum') nearest = { claims: counting, threshold, score, outcome: 'below-quorum' }
+      if (missedByLess) nearest = { ...found, outcome: 'below-threshold' }
+    } else if (friends < policy.quorum) {
+      if (nearest?.outcome !== 'below-quorum') nearest = { ...found, outcome: 'below-quorum' }
     } else {
-      return { claims: counting, threshold, score, outcome: 'accepted' }
+      return { ...found, outcome: 'accepted' }
     }
   }
   return nearest!
 }
 
 /** Whether the assessment would be an acceptance. */
-function suffices(claims: readonly Claim[], policy: Policy): boolean {
-  if (claims.length === 0) return false
-  return thresholdsOf(claims, policy).some((threshold) => {
-    const counting = claims.filter((claim) => claim.threshold <= threshold)
-    if (friendsOf(counting) < policy.quorum) return false
+function suffices(tree: Tree, voices: readonly ClaimVoice[], policy: Policy): boolean {
+  if (voices.length === 0) return false
+  return thresholdsOf(voices, policy).some((threshold) => {
+    const counting = towards(threshold, voices)
+    if (policy.quorum > 1 && collect(tree, counting).friends.length < policy.quorum) return false
     // A threshold of zero is no acceptance of nothing.
     const least = Math.max(threshold, 1)
-    const votes = votesOf(counting)
-    return policy.rule === 'flow' ? flowReaches(votes, least) : sumScore(votes) >= least
+    return policy.rule === 'flow' ? reaches(tree, counting, least) : sumOf(collect(tree, counting).votes) >= least
   })
 }
 
 /** Ascending; the policy's alone if there is no evidence. */
-function thresholdsOf(claims: readonly Claim[], policy: Policy): readonly Ppm[] {
-  const first = claims[0]?.threshold ?? policy.threshold
-  if (claims.every(({ threshold }) => threshold === first)) return [first]
-  return [...new Set(claims.map(({ threshold }) => threshold))].sort((a, b) => a - b)
+function thresholdsOf(voices: readonly ClaimVoice[], policy: Policy): readonly Ppm[] {
+  const first = voices[0]?.claim.threshold ?? policy.threshold
+  if (voices.every(({ claim }) => claim.threshold === first)) return [first]
+  return [...new Set(voices.map(({ claim }) => claim.threshold))].sort((a, b) => a - b)
 }
 
-/** One origin has one vote, in however many jails it bans the subject. */
-function votesOf(claims: readonly Claim[]): readonly Vote[] {
-  const byOrigin = Map.groupBy(claims, ({ origin }) => origin)
-  if (byOrigin.size === claims.length) return claims
-  return Array.from(byOrigin, ([origin, group]) => ({ origin, paths: group.flatMap(({ paths }) => paths) }))
-}
-
-function friendsOf(claims: readonly Claim[]): number {
-  const friends = new Set<PeerId>()
-  for (const { paths } of claims) for (const { friend } of paths) friends.add(friend)
-  return friends.size
+function towards(threshold: Ppm, voices: readonly ClaimVoice[]): readonly ClaimVoice[] {
+  const counts = ({ claim }: ClaimVoice) => claim.threshold <= threshold
+  return voices.every(counts) ? voices : voices.filter(counts)
 }
 
 /**
  * The first end of a claim after which what is left does not hold. Less evidence never holds better, so halving finds
  * it.
  */
-function lastsUntil(claims: readonly Claim[], holds: (left: readonly Claim[]) => boolean): number {
-  const ends = [...new Set(claims.map(({ end }) => end))].sort((a, b) => a - b)
+function lastsUntil(voices: readonly ClaimVoice[], holds: (left: readonly ClaimVoice[]) => boolean): number {
+  const ends = sorted(
+    voices.map(({ claim }) => claim.end),
+    (a, b) => a - b
+  )
   let low = 0
   let high = ends.length - 1
   while (low < high) {
     const middle = (low + high) >>> 1
-    if (holds(claims.filter(({ end }) => end > ends[middle]!))) low = middle + 1
+    if (holds(voices.filter(({ claim }) => claim.end > ends[middle]!))) low = middle + 1
     else high = middle
   }
   return ends[low]!
 }
 
-/** The claim with the most trust on its best way; of equal ones the first by jail, for the order must not matter. */
-function strongestOf(claims: readonly Claim[]): Claim | null {
-  let strongest: Claim | null = null
-  let most = 0
-  for (const claim of claims) {
-    for (const path of claim.paths) {
-      const weight = confidence(path)
-      if (strongest !== null && (weight < most || (weight === most && claim.jail >= strongest.jail))) continue
-      strongest = claim
-      most = weight
-    }
+/** The claim with the most trust on its way, which comes first; of equal ones the first by jail, for the order must not matter. */
+function strongestOf(voices: readonly ClaimVoice[]): Claim | null {
+  let strongest: ClaimVoice | null = null
+  for (const voice of voices) {
+    if (strongest !== null && voice.way.weight < strongest.way.weight) break
+    if (strongest === null || voice.claim.jail < strongest.claim.jail) strongest = voice
   }
-  return strongest
+  return strongest?.claim ?? null
 }

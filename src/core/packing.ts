@@ -1,116 +1,210 @@
 /**
- * What can be had at most by dividing things, each in any parts, among uses that take some of several things: a linear
- * program of the packing kind.
+ * What can be had at most by dividing votes and things, each in any parts, among uses that take some of one vote and of
+ * several things: a linear program of the packing kind.
  *
- * Exact while it is small, by the simplex method (Dantzig's rule). Every state of it divides nothing twice, so that
- * stopping early, which no known case needs, would only be cautious. Beyond that greedily, one use after the other: also
- * never too much, but perhaps less than there is.
+ * Exact while it is small: what can not run short is left out, and only the rest, often nothing, is solved. Beyond that
+ * greedily, one use after the other: never too much, but perhaps less than there is.
  */
+import { maximise } from './simplex.ts'
 
-export interface Use {
-  /** What it brings if done once; it may be done in part, and more than once. At least 0. */
-  readonly gain: number
-  /** The things that it takes some of, at least one, each listed once, and the shares of them, above 0. */
-  readonly things: readonly number[]
-  readonly shares: readonly number[]
+export interface Packing {
+  /** Begins anew, with so many votes and things. Their numbers are from 0. */
+  clear(votes: number, things: number): void
+  /** A use, and what it brings if done once: all uses of a vote together are, at most. The one that brings most is first. */
+  add(vote: number, gain: number): void
+  /** The use that was added last takes so much of a thing, above 0, if done once. */
+  take(thing: number, share: number): void
+  /** Null if it is too much work. */
+  exactly(): number | null
+  /** One use after the other as far as it goes, up to GREEDY_USES. */
+  greedily(): number
 }
 
-/** Up to so many cells of the tableau (scarce things x uses) the answer is exact. */
+/** Up to so many cells (votes and things that several uses take x uses) the answer is exact. */
 export const EXACT_CELLS = 20_000
-/** Pivots for each thing and use; fewer than one is usual. */
-const PIVOTS = 8
-/** Of shares and gains, which are about one. */
+export const GREEDY_USES = 1000
+/** Of shares, which are about one. */
 const TINY = 1e-12
+const NONE = -1
 
-/** `things` is their number. Null if there are too many of them and of uses. */
-export function packExactly(things: number, uses: readonly Use[]): number | null {
-  const { rows, rowOf } = scarceOf(things, uses)
-  if (rows * uses.length > EXACT_CELLS) return null
-  // A row for each scarce thing, the last one for the gains; a column for each use, the last one for what is left.
-  const width = uses.length + 1
-  const goal = rows * width
-  const cells = new Float64Array(goal + width)
-  for (let row = 0; row < rows; row++) cells[row * width + uses.length] = 1
-  for (const [column, use] of uses.entries()) {
-    cells[goal + column] = use.gain
-    for (const [i, thing] of use.things.entries()) {
-      const row = rowOf[thing]!
-      if (row !== FREE) cells[row * width + column] = use.shares[i]!
+/** Its arrays are kept from one problem to the next: making them costs more than most problems. */
+export function createPacking(): Packing {
+  let voteCount = 0
+  let thingCount = 0
+  let useCount = 0
+  let takeCount = 0
+  // By use. What one takes is from its `from` to that of the next.
+  const voteOf: number[] = []
+  const gains: number[] = []
+  const from: number[] = [0]
+  const nextOfVote: number[] = []
+  // By what is taken.
+  const things: number[] = []
+  const shares: number[] = []
+  // By vote.
+  const firstUse: number[] = []
+  const lastUse: number[] = []
+  const voteLeft: number[] = []
+  // By thing.
+  const left: number[] = []
+  const takers: number[] = []
+  const loads: number[] = []
+  const lastVote: number[] = []
+  const mostOfVote: number[] = []
+  const rowOf: number[] = []
+  const cells: number[] = []
+
+  function take(thing: number, share: number): void {
+    // A way on which a peer occurs twice is refused long before; if it came here, the peer would pay twice.
+    for (let i = from[useCount - 1]!; i < takeCount; i++) {
+      if (things[i] !== thing) continue
+      shares[i]! += share
+      return
+    }
+    things[takeCount] = thing
+    shares[takeCount] = share
+    from[useCount] = ++takeCount
+  }
+
+  function exactly(): number | null {
+    const votes = listVotes()
+    if ((votes.length + wanted()) * useCount > EXACT_CELLS) return null
+    weigh(votes)
+    let settled = 0
+    const open = votes.filter((vote) => {
+      const best = firstUse[vote]!
+      if (isLimited(best)) return true
+      // Nothing is to be divided.
+      settled += gains[best]!
+      return false
+    })
+    if (open.length === 0) return settled
+    const divided = divide(open)
+    return divided === null ? null : settled + divided
+  }
+
+  /** Those that have a use, and by vote a list of these. */
+  function listVotes(): number[] {
+    const votes: number[] = []
+    for (let vote = 0; vote < voteCount; vote++) firstUse[vote] = NONE
+    for (let use = 0; use < useCount; use++) {
+      const vote = voteOf[use]!
+      if (firstUse[vote] === NONE) {
+        votes.push(vote)
+        firstUse[vote] = use
+      } else nextOfVote[lastUse[vote]!] = use
+      lastUse[vote] = use
+      nextOfVote[use] = NONE
+    }
+    return votes
+  }
+
+  /** Things that several uses take. */
+  function wanted(): number {
+    let several = 0
+    for (let thing = 0; thing < thingCount; thing++) takers[thing] = 0
+    for (let i = 0; i < takeCount; i++) if (++takers[things[i]!]! === 2) several++
+    return several
+  }
+
+  /** How much of each thing the votes can take at most, each by the use that takes most of it. */
+  function weigh(votes: readonly number[]): void {
+    for (let thing = 0; thing < thingCount; thing++) {
+      loads[thing] = 0
+      lastVote[thing] = NONE
+    }
+    for (const vote of votes) {
+      for (let use = firstUse[vote]!; use !== NONE; use = nextOfVote[use]!) {
+        for (let i = from[use]!; i < from[use + 1]!; i++) {
+          const thing = things[i]!
+          const before = lastVote[thing] === vote ? mostOfVote[thing]! : 0
+          if (shares[i]! <= before) continue
+          lastVote[thing] = vote
+          mostOfVote[thing] = shares[i]!
+          loads[thing]! += shares[i]! - before
+        }
+      }
     }
   }
-  for (let pivots = PIVOTS * (things + uses.length); pivots > 0; pivots--) {
-    const column = entering(cells, goal, width)
-    const pivot = column === -1 ? -1 : leaving(cells, goal, width, column)
-    if (pivot === -1) break
-    // The variable of the column changes places with that of the row.
-    const scale = 1 / cells[pivot + column]!
-    cells[pivot + column] = 1
-    for (let i = pivot; i < pivot + width; i++) cells[i]! *= scale
-    for (let row = 0; row <= goal; row += width) if (row !== pivot) eliminate(cells, row, pivot, width, column)
+
+  function isScarce(thing: number): boolean {
+    return loads[thing]! > 1 + TINY
   }
-  return -cells[goal + width - 1]!
-}
 
-const FREE = -1
+  function isLimited(use: number): boolean {
+    for (let i = from[use]!; i < from[use + 1]!; i++) if (isScarce(things[i]!)) return true
+    return false
+  }
 
-/** A thing that is wanted by one use only, which takes as much of something else, limits nothing: it needs no row. */
-function scarceOf(things: number, uses: readonly Use[]): { rows: number; rowOf: Int32Array } {
-  const wanted = new Int32Array(things)
-  for (const use of uses) for (const thing of use.things) wanted[thing]!++
-  const rowOf = new Int32Array(things).fill(FREE)
-  let rows = 0
-  for (const use of uses) {
-    const most = use.shares.indexOf(Math.max(...use.shares))
-    for (const [i, thing] of use.things.entries()) {
-      if (rowOf[thing] === FREE && (wanted[thing]! > 1 || i === most)) rowOf[thing] = rows++
+  /**
+   * Begins with every vote at its best use. A row for each scarce thing and each vote; a column for each use, but in place
+   * of a vote's best one for what that leaves of the vote.
+   */
+  function divide(votes: readonly number[]): number | null {
+    let rows = 0
+    let columns = 0
+    for (let thing = 0; thing < thingCount; thing++) rowOf[thing] = isScarce(thing) ? rows++ : NONE
+    let voteRow = rows
+    rows += votes.length
+    for (const vote of votes) for (let use = firstUse[vote]!; use !== NONE; use = nextOfVote[use]!) columns++
+    const width = columns + 1
+    const goal = rows * width
+    for (let i = 0; i < goal + width; i++) cells[i] = 0
+    for (let row = 0; row < rows; row++) cells[row * width + columns] = 1
+    let column = 0
+    for (const vote of votes) {
+      const best = firstUse[vote]!
+      const gain = gains[best]!
+      put(best, columns, -1)
+      cells[goal + columns]! -= gain
+      for (let use = best; use !== NONE; use = nextOfVote[use]!) {
+        // What goes to another use, or to none, is taken from the best.
+        put(best, column, -1)
+        cells[voteRow * width + column] = 1
+        cells[goal + column] = use === best ? -gain : gains[use]! - gain
+        if (use !== best) put(use, column, 1)
+        column++
+      }
+      voteRow++
+    }
+    return maximise(cells, rows, columns)
+
+    function put(use: number, at: number, sign: number): void {
+      for (let i = from[use]!; i < from[use + 1]!; i++) {
+        const row = rowOf[things[i]!]!
+        if (row !== NONE) cells[row * width + at]! += sign * shares[i]!
+      }
     }
   }
-  return { rows, rowOf }
-}
 
-/** The column that gains most; -1 if none gains. */
-function entering(cells: Float64Array, goal: number, width: number): number {
-  let best = -1
-  let most = TINY
-  for (let column = 0; column < width - 1; column++) {
-    if (cells[goal + column]! <= most) continue
-    best = column
-    most = cells[goal + column]!
+  return {
+    clear(votes, thingsInAll) {
+      voteCount = votes
+      thingCount = thingsInAll
+      useCount = 0
+      takeCount = 0
+    },
+    add(vote, gain) {
+      voteOf[useCount] = vote
+      gains[useCount] = gain
+      from[++useCount] = takeCount
+    },
+    take,
+    exactly,
+    greedily() {
+      for (let vote = 0; vote < voteCount; vote++) voteLeft[vote] = 1
+      for (let thing = 0; thing < thingCount; thing++) left[thing] = 1
+      let total = 0
+      for (let use = 0; use < Math.min(useCount, GREEDY_USES); use++) {
+        const vote = voteOf[use]!
+        let part = voteLeft[vote]!
+        for (let i = from[use]!; i < from[use + 1]!; i++) part = Math.min(part, left[things[i]!]! / shares[i]!)
+        if (part <= TINY) continue
+        voteLeft[vote]! -= part
+        for (let i = from[use]!; i < from[use + 1]!; i++) left[things[i]!]! -= part * shares[i]!
+        total += part * gains[use]!
+      }
+      return total
+    }
   }
-  return best
-}
-
-/** The start of the row that limits a column first; -1 if none does. */
-function leaving(cells: Float64Array, goal: number, width: number, column: number): number {
-  let first = -1
-  for (let row = 0; row < goal; row += width) {
-    if (cells[row + column]! <= TINY) continue
-    const isBefore =
-      first === -1 ||
-      cells[row + width - 1]! * cells[first + column]! < cells[first + width - 1]! * cells[row + column]!
-    if (isBefore) first = row
-  }
-  return first
-}
-
-/** Takes the pivot's row away from another as often as that one holds the column. */
-function eliminate(cells: Float64Array, row: number, pivot: number, width: number, column: number): void {
-  const factor = cells[row + column]!
-  if (factor === 0) return
-  cells[row + column] = 0
-  for (let i = 0; i < width; i++) cells[row + i]! -= factor * cells[pivot + i]!
-}
-
-/** One use after the other as far as it goes. */
-export function packGreedily(things: number, uses: readonly Use[]): number {
-  const left = new Float64Array(things).fill(1)
-  let total = 0
-  for (const use of uses) {
-    let part = Infinity
-    for (const [i, thing] of use.things.entries()) part = Math.min(part, left[thing]! / use.shares[i]!)
-    if (part <= TINY) continue
-    for (const [i, thing] of use.things.entries()) left[thing]! -= part * use.shares[i]!
-    total += part * use.gain
-  }
-  return total
 }

@@ -7,6 +7,13 @@ import { ONE, type Ppm } from './report.ts'
 import { confidence } from './trust.ts'
 
 export function sumScore(votes: readonly Vote[]): Ppm {
-  const sum = votes.reduce((total, { paths }) => total + Math.max(0, ...paths.map(confidence)), 0)
-  return Math.min(ONE, sum)
+  return sumOf(votes.map(({ paths }) => ({ weight: Math.max(0, ...paths.map(confidence)) })))
+}
+
+/** By origin, its best way. */
+export function sumOf(bests: readonly { readonly weight: Ppm }[]): Ppm {
+  return Math.min(
+    ONE,
+    bests.reduce((total, { weight }) => total + weight, 0)
+  )
 }
