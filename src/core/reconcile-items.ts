@@ -16,13 +16,14 @@ export const KEY_BYTES = 16
 /** Bytes of the secret that both sides mix into every sum: an AES-128 key. */
 export const SALT_BYTES = 16
 
-export interface Item {
-  /** Unix milliseconds: an integer from 0 to below 2^53 - 1. */
-  readonly issuedAt: number
-  /** A digest that covers all that makes this item differ from others, `issuedAt` too. The first 16 bytes are used. */
-  readonly key: Uint8Array
-  /** The caller's own number for the item, a safe integer; it never travels. */
-  readonly ref: number
+/** Items as columns: as many objects would take longer to make than all that is done with them. */
+export interface ItemPage {
+  /** Unix milliseconds: integers from 0 to below 2^53 - 1. */
+  readonly issuedAt: readonly number[]
+  /** `KEY_BYTES` per item, of a digest that covers all that makes this item differ from others, `issuedAt` too. */
+  readonly keys: Uint8Array
+  /** The caller's own numbers for the items, safe integers; they never travel. */
+  readonly refs: readonly number[]
 }
 
 /** Sorted by (issuedAt, key), without duplicates; never changed after it was built. */
@@ -61,44 +62,63 @@ export interface RangeSums {
 const CIPHER_CHUNK = 4096
 const FIRST_CAPACITY = 1024
 
-/** Sorts if need be (items that come in order cost no sort) and drops all but one of equal (issuedAt, key). */
-export function toItemSet(items: Iterable<Item>): ItemSet {
+export interface ItemSetBuilder {
+  add(page: ItemPage): void
+  /** Sorts if need be (items that come in order cost no sort) and drops all but one of equal (issuedAt, key). */
+  build(): ItemSet
+}
+
+export function createItemSetBuilder(): ItemSetBuilder {
   let capacity = FIRST_CAPACITY
   let issuedAt = new Float64Array(capacity)
   let keys = new Uint8Array(capacity * KEY_BYTES)
   let refs = new Float64Array(capacity)
   let size = 0
   let ascending = true
-  for (const item of items) {
-    if (!isTime(item.issuedAt)) throw new RangeError('issuedAt is not a safe integer')
-    if (item.key.length < KEY_BYTES) throw new RangeError(`a key has ${KEY_BYTES} bytes`)
-    if (size === capacity) {
-      capacity *= 2
-      issuedAt = grown(issuedAt, new Float64Array(capacity))
-      keys = grown(keys, new Uint8Array(capacity * KEY_BYTES))
-      refs = grown(refs, new Float64Array(capacity))
+
+  function reserve(items: number): void {
+    if (items <= capacity) return
+    capacity = Math.max(items, 2 * capacity)
+    issuedAt = grown(issuedAt, new Float64Array(capacity))
+    keys = grown(keys, new Uint8Array(capacity * KEY_BYTES))
+    refs = grown(refs, new Float64Array(capacity))
+  }
+
+  return {
+    add(page) {
+      const more = page.refs.length
+      if (page.issuedAt.length !== more) throw new RangeError('a page has columns of one length')
+      if (page.keys.length !== more * KEY_BYTES) throw new RangeError(`a key has ${KEY_BYTES} bytes`)
+      if (!page.issuedAt.every(isTime)) throw new RangeError('issuedAt is not a safe integer')
+      reserve(size + more)
+      issuedAt.set(page.issuedAt, size)
+      keys.set(page.keys, size * KEY_BYTES)
+      refs.set(page.refs, size)
+      for (let i = Math.max(1, size); ascending && i < size + more; i++) {
+        ascending = compareItems(issuedAt, keys, i - 1, i) < 0
+      }
+      size += more
+    },
+    build() {
+      if (ascending) {
+        return {
+          size,
+          issuedAt: issuedAt.slice(0, size),
+          keys: keys.slice(0, size * KEY_BYTES),
+          refs: refs.slice(0, size)
+        }
+      }
+      const order = sortedOrder(issuedAt, keys, size)
+      const sorted = new Uint8Array(order.length * KEY_BYTES)
+      order.forEach((from, to) => sorted.set(keys.subarray(from * KEY_BYTES, (from + 1) * KEY_BYTES), to * KEY_BYTES))
+      return {
+        size: order.length,
+        issuedAt: Float64Array.from(order, (from) => issuedAt[from]!),
+        keys: sorted,
+        refs: Float64Array.from(order, (from) => refs[from]!)
+      }
     }
-    issuedAt[size] = item.issuedAt
-    for (let i = 0; i < KEY_BYTES; i++) keys[size * KEY_BYTES + i] = item.key[i]!
-    refs[size] = item.ref
-    if (size > 0 && compareItems(issuedAt, keys, size - 1, size) >= 0) ascending = false
-    size++
   }
-  const order = ascending ? null : sortedOrder(issuedAt, keys, size)
-  const kept = order?.length ?? size
-  const set = {
-    size: kept,
-    issuedAt: new Float64Array(kept),
-    keys: new Uint8Array(kept * KEY_BYTES),
-    refs: new Float64Array(kept)
-  }
-  for (let to = 0; to < kept; to++) {
-    const from = order === null ? to : order[to]!
-    set.issuedAt[to] = issuedAt[from]!
-    set.refs[to] = refs[from]!
-    for (let i = 0; i < KEY_BYTES; i++) set.keys[to * KEY_BYTES + i] = keys[from * KEY_BYTES + i]!
-  }
-  return set
 }
 
 /**
@@ -111,11 +131,12 @@ export function sumRanges(items: ItemSet, salt: Uint8Array): RangeSums {
   const cipher = createCipheriv('aes-128-ecb', salt, null).setAutoPadding(false)
   for (let start = 0; start < items.size; start += CIPHER_CHUNK) {
     const end = Math.min(items.size, start + CIPHER_CHUNK)
-    const masks = cipher.update(items.keys.subarray(start * KEY_BYTES, end * KEY_BYTES))
+    const encrypted = cipher.update(items.keys.subarray(start * KEY_BYTES, end * KEY_BYTES))
+    const masks = new DataView(encrypted.buffer, encrypted.byteOffset, encrypted.byteLength)
     for (let i = start, at = 0; i < end; i++, at += KEY_BYTES) {
-      const sum = low[i]! + masks.readUInt32LE(at)
+      const sum = low[i]! + masks.getUint32(at, true)
       low[i + 1] = sum
-      high[i + 1] = high[i]! + masks.readUInt32LE(at + 4) + (sum > 0xffffffff ? 1 : 0)
+      high[i + 1] = high[i]! + masks.getUint32(at + 4, true) + (sum > 0xffffffff ? 1 : 0)
     }
   }
   return {
@@ -173,14 +194,11 @@ function compareItems(issuedAt: Float64Array, keys: Uint8Array, a: number, b: nu
   return 0
 }
 
-function sortedOrder(issuedAt: Float64Array, keys: Uint8Array, size: number): Uint32Array {
-  const order = Uint32Array.from({ length: size }, (_, index) => index)
+/** Of a plain array, whose sort makes use of what is in order already: most is. */
+function sortedOrder(issuedAt: Float64Array, keys: Uint8Array, size: number): number[] {
+  const order = Array.from({ length: size }, (_, index) => index)
   order.sort((a, b) => compareItems(issuedAt, keys, a, b))
-  let kept = 0
-  for (const index of order) {
-    if (kept === 0 || compareItems(issuedAt, keys, order[kept - 1]!, index) !== 0) order[kept++] = index
-  }
-  return order.subarray(0, kept)
+  return order.filter((index, i) => i === 0 || compareItems(issuedAt, keys, order[i - 1]!, index) !== 0)
 }
 
 function grown<A extends Float64Array | Uint8Array>(old: A, larger: A): A {

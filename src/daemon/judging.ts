@@ -103,13 +103,13 @@ export function createJudging(options: JudgingOptions): Judging {
   /** A ban is handed over once, however many reports follow; its end is handed over when the verdict ends. */
   function tell(before: StoredVerdict | null, after: StoredVerdict | null, claims: readonly StoredClaim[]): void {
     if (before?.handOff !== true && after?.handOff !== true) return
-    const source = sourceOf(after, claims, friends)
     for (const target of options.targets()) {
       const isFor = (verdict: StoredVerdict | null) => verdict?.handOff === true && takes(target, verdict)
       const [had, wanted] = [isFor(before), isFor(after)]
       const moved = had && wanted && before!.until !== after!.until && followsUntil(target)
       if (had === wanted && !moved) continue
       const { subject, until, jail, score, origins } = (wanted ? after : before)!
+      const source = sourceOf(after, claims, friends)
       outbox.put(target, { subject, action: wanted ? 'ban' : 'unban', until, jail, score, origins, source })
     }
   }

@@ -2,6 +2,7 @@
  * Judging anew what a change from outside touches: of policy, friends, trust, or of who is protected. A page at a time, so
  * that a large ledger keeps nobody waiting.
  */
+import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises'
 import type { Cidr } from '../core/cidr.ts'
 import { coveringCidrs } from '../core/protection.ts'
 import type { PeerId } from '../core/report.ts'
@@ -16,25 +17,33 @@ export type Touched = readonly Cidr[] | 'everything'
 
 export interface ReviewingOptions {
   readonly db: Database
-  readonly ledger: Ledger
-  readonly ingest: Ingest
-  readonly offers: Offers
+  readonly ledger: Pick<Ledger, 'subjectsAfter' | 'reportsAfter'>
+  readonly ingest: Pick<Ingest, 'review'>
+  readonly offers: Pick<Offers, 'refresh'>
   readonly self: PeerId
 }
 
 export interface Reviewing {
   /** All verdicts, then what we offer to friends. A call during a run begins it anew; all end together. */
   everything(): Promise<void>
+  /** The same with rests in between, longer ones while there is other work. */
+  everythingAtLeisure(): Promise<void>
   touched(touched: Touched): Promise<void>
   stop(): void
 }
 
-/** Subjects judged, or offers made anew, in one turn of the event loop. */
-const PAGE = 500
+/** Subjects judged, or offers made anew, in one turn of the event loop: about a millisecond. */
+const PAGE = 100
+/** The rest after that, if there is time; twice as long each time that more than half of it went into other things. */
+const REST_MS = 4
+const LONGEST_REST_MS = 32
+const BUSY = 0.5
 
 export function createReviewing({ db, ledger, ingest, offers, self }: ReviewingOptions): Reviewing {
   let running: Promise<void> | null = null
   let again = false
+  let hasTime = true
+  let restMs = REST_MS
   let stopped = false
 
   async function run(): Promise<void> {
@@ -50,6 +59,7 @@ export function createReviewing({ db, ledger, ingest, offers, self }: ReviewingO
       if (!(await ingest.review(page))) return false
       if (page.length < PAGE) return true
       after = page.at(-1)!
+      await rest()
     }
     return false
   }
@@ -63,18 +73,30 @@ export function createReviewing({ db, ledger, ingest, offers, self }: ReviewingO
       })
       if (page.length < PAGE) return
       after = page.at(-1)!.row
-      await turn()
+      await rest()
     }
   }
 
-  function everything(): Promise<void> {
+  async function rest(): Promise<void> {
+    if (!hasTime) return turn()
+    const before = performance.eventLoopUtilization()
+    await delay(restMs)
+    const { utilization } = performance.eventLoopUtilization(before)
+    restMs = utilization > BUSY ? Math.min(2 * restMs, LONGEST_REST_MS) : REST_MS
+  }
+
+  function begin(atLeisure: boolean): Promise<void> {
     again = true
+    hasTime = atLeisure && (running === null || hasTime)
     running ??= run().finally(() => (running = null))
     return running
   }
 
+  const everything = (): Promise<void> => begin(false)
+
   return {
     everything,
+    everythingAtLeisure: () => begin(true),
     async touched(touched) {
       if (touched === 'everything' || touched.some((cidr) => cidr.includes('/'))) return everything()
       // An address: only itself and what covers it can be about it.
@@ -85,8 +107,4 @@ export function createReviewing({ db, ledger, ingest, offers, self }: ReviewingO
       stopped = true
     }
   }
-}
-
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve))
 }

@@ -7,7 +7,6 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { SyncView } from '../control/api.ts'
 import { delayMs } from '../core/backoff.ts'
-import { toItemSet } from '../core/reconcile-items.ts'
 import type { PeerId } from '../core/report.ts'
 import type { SyncPorts, SyncProgress } from '../mesh/sync-dialogue.ts'
 import type { SyncOutcome } from '../mesh/sync-session.ts'
@@ -114,8 +113,8 @@ export function createSyncing(options: SyncingOptions): Syncing {
 
   return {
     ports: {
-      offers: (id) => toItemSet(ledger.paths.offers(id)),
-      holds: (id) => toItemSet(ledger.paths.holds(id)),
+      offers: (id) => ledger.paths.offers(id),
+      holds: (id) => ledger.paths.holds(id),
       serve: (_id, rows) => offers.envelopes(rows),
       ingest: take,
       progress,

@@ -75,7 +75,7 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
       intake.watch()
       void run()
       // What changed while we were down: the config, the clock.
-      void reviewing.everything()
+      void reviewing.everythingAtLeisure()
     },
     stop() {
       stopped = true

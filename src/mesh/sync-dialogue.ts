@@ -4,7 +4,7 @@
  * No report is asked for by name, and never are more bytes under way than the window allows.
  */
 import { PROTOCOL_LIMITS } from '../core/limits.ts'
-import { SALT_BYTES, type ItemSet } from '../core/reconcile-items.ts'
+import { SALT_BYTES, type ItemPage, type ItemSet } from '../core/reconcile-items.ts'
 import { createReconciler, type Reconciler, type ReconcileRefusal } from '../core/reconcile.ts'
 import type { PeerId } from '../core/report.ts'
 import { ok, type Result } from '../core/result.ts'
@@ -13,10 +13,10 @@ import type { SyncLimits } from './sync-limits.ts'
 
 /** What sync needs from elsewhere. A port that throws is a bug: the session ends as `internal-error`. */
 export interface SyncPorts {
-  /** What this node would serve to the friend now; `ref` is the ledger's number of it. */
-  offers(friend: PeerId): ItemSet
+  /** What this node would serve to the friend now; `refs` are the ledger's numbers of it. Read page by page. */
+  offers(friend: PeerId): Iterable<ItemPage>
   /** What this node has of what the friend offers: the keys are those that the friend computes. */
-  holds(friend: PeerId): ItemSet
+  holds(friend: PeerId): Iterable<ItemPage>
   /** The envelopes of offered items, read as they are needed. Items that are gone by then may be left out. */
   serve(friend: PeerId, refs: readonly number[]): Iterable<Uint8Array>
   /**
@@ -61,6 +61,9 @@ export interface DialogueOptions {
   readonly friend: PeerId
   readonly ports: SyncPorts
   readonly limits: SyncLimits
+  /** What the ports of these names have said. */
+  readonly offers: ItemSet
+  readonly holds: ItemSet
 }
 
 /** One of the two reconciliations. */
@@ -84,11 +87,10 @@ interface Flight {
 
 /** Refused if one of the own sets is larger than can be reconciled. */
 export function createDialogue(options: DialogueOptions): Result<Dialogue, 'too-many-items'> {
-  const { role, friend, ports, limits } = options
-  const offers = ports.offers(friend)
+  const { role, friend, ports, limits, offers } = options
   const offering = createSide(offers, role)
   if (!offering.ok) return offering
-  const wanting = createSide(ports.holds(friend), role === 'initiator' ? 'responder' : 'initiator')
+  const wanting = createSide(options.holds, role === 'initiator' ? 'responder' : 'initiator')
   if (!wanting.ok) return wanting
   const ours = offering.value
   const theirs = wanting.value

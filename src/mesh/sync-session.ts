@@ -7,6 +7,7 @@ import type { Stream } from '@libp2p/interface'
 import { messageStreamToDuplex } from '@libp2p/utils'
 import * as lengthPrefixed from 'it-length-prefixed'
 import { pipe } from 'it-pipe'
+import { createItemSetBuilder, type ItemPage, type ItemSet } from '../core/reconcile-items.ts'
 import { createDialogue, type Dialogue, type DialogueEnd, type DialogueOptions } from './sync-dialogue.ts'
 
 export type SyncEnd =
@@ -57,8 +58,10 @@ interface FrameBytes {
 
 const NOTHING = { sent: 0, received: 0, accepted: 0, rounds: 0 }
 
-export function runSession(stream: Stream, options: DialogueOptions): Session {
-  const { limits } = options
+type SessionOptions = Omit<DialogueOptions, 'offers' | 'holds'>
+
+export function runSession(stream: Stream, options: SessionOptions): Session {
+  const { friend, ports, limits } = options
   let dialogue: Dialogue | null = null
   let failure: { reason: SyncEnd; cause?: unknown } | null = null
   let wake = Promise.withResolvers<void>()
@@ -111,8 +114,12 @@ export function runSession(stream: Stream, options: DialogueOptions): Session {
       if (unread > limits.unreadBytes) fail('flood')
     })
     const duplex = messageStreamToDuplex(stream)
-    const created = await guarded(() => createDialogue(options))
-    if (created === null) return
+    const created = await guarded(async () => {
+      const offers = await gather(ports.offers(friend))
+      const holds = await gather(ports.holds(friend))
+      return createDialogue({ ...options, offers, holds })
+    })
+    if (created === null || failure !== null) return
     if (!created.ok) return fail(created.reason)
     dialogue = created.value
     let written = Promise.resolve()
@@ -124,6 +131,17 @@ export function runSession(stream: Stream, options: DialogueOptions): Session {
       (frames) => read(frames, created.value)
     )
     await written
+  }
+
+  /** A large set takes its time: other things come in between, and it is not finished if the session ends meanwhile. */
+  async function gather(pages: Iterable<ItemPage>): Promise<ItemSet> {
+    const builder = createItemSetBuilder()
+    for (const page of pages) {
+      builder.add(page)
+      await turn()
+      if (failure !== null) break
+    }
+    return builder.build()
   }
 
   async function* outgoing({ next, complete }: Dialogue): AsyncGenerator<Uint8Array> {

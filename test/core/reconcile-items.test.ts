@@ -5,14 +5,14 @@ import * as fc from 'fast-check'
 import {
   boundBefore,
   compareBounds,
+  createItemSetBuilder,
   HIGHEST,
   LOWEST,
   lowerIndex,
   sumRanges,
-  toItemSet,
-  type Item,
   type ItemSet
 } from '../../src/core/reconcile-items.ts'
+import { pageOf, toItemSet, type Item } from '../support/items.ts'
 
 const SALT = Buffer.from('000102030405060708090a0b0c0d0e0f', 'hex')
 
@@ -40,6 +40,16 @@ test('a set holds each item once, sorted by time and then by the first 16 bytes 
   )
 })
 
+test('it does not matter in which pages the items come', () => {
+  fc.assert(
+    fc.property(fc.array(fc.array(item, { maxLength: 9 }), { maxLength: 9 }), (pages) => {
+      const builder = createItemSetBuilder()
+      for (const page of pages) builder.add(pageOf(page))
+      assert.deepEqual(names(builder.build()), names(toItemSet(pages.flat())))
+    })
+  )
+})
+
 test('every item keeps its ref through the sort, and a set may outgrow its first capacity', () => {
   const items = Array.from({ length: 5000 }, (_, i) => ({
     issuedAt: (i * 7919) % 5000,
@@ -57,13 +67,14 @@ test('the order is by unsigned bytes', () => {
   assert.deepEqual([...set.refs], [100, 200])
 })
 
-test('a time that is no safe integer and a short key are bugs of the caller', () => {
+test('a time that is no safe integer, a short key and columns of unequal length are bugs of the caller', () => {
   const key = new Uint8Array(16)
   for (const issuedAt of [-1, 0.5, NaN, Infinity, Number.MAX_SAFE_INTEGER]) {
     assert.throws(() => toItemSet([{ issuedAt, key, ref: 0 }]), RangeError)
   }
   assert.equal(toItemSet([{ issuedAt: Number.MAX_SAFE_INTEGER - 1, key, ref: 0 }]).size, 1)
   assert.throws(() => toItemSet([{ issuedAt: 1, key: new Uint8Array(15), ref: 0 }]), RangeError)
+  assert.throws(() => createItemSetBuilder().add({ issuedAt: [1, 2], keys: key, refs: [1] }), RangeError)
 })
 
 test('the bound before an item has all earlier items below it and no other one, and is the shortest such bound', () => {

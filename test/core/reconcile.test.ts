@@ -3,7 +3,7 @@ import { createCipheriv, createHash } from 'node:crypto'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { createMessageWriter, decodeMessage, type Range } from '../../src/core/reconcile-codec.ts'
-import { boundBefore, HIGHEST, LOWEST, sumRanges, toItemSet, type ItemSet } from '../../src/core/reconcile-items.ts'
+import { boundBefore, HIGHEST, LOWEST, sumRanges, type ItemSet } from '../../src/core/reconcile-items.ts'
 import { BRANCHES, LEAF_ITEMS } from '../../src/core/reconcile-ranges.ts'
 import {
   createReconciler,
@@ -13,6 +13,7 @@ import {
   type ReconcilerRole,
   type Step
 } from '../../src/core/reconcile.ts'
+import { toItemSet } from '../support/items.ts'
 
 const SALT = new Uint8Array(Buffer.from('000102030405060708090a0b0c0d0e0f', 'hex'))
 const INITIATOR: ReconcilerRole = { side: 'initiator', salt: SALT }

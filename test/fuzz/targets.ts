@@ -12,7 +12,6 @@ import { parseOldFriend } from '../../src/cli/fail2ban-p2p.ts'
 import { createControlServer, type ControlPort } from '../../src/control/server.ts'
 import { parseCidr } from '../../src/core/cidr.ts'
 import { decodeMessage } from '../../src/core/reconcile-codec.ts'
-import { toItemSet } from '../../src/core/reconcile-items.ts'
 import { createReconciler, RECONCILE_LIMITS } from '../../src/core/reconcile.ts'
 import { parseSubject } from '../../src/core/subject.ts'
 import { parseConfig } from '../../src/daemon/config.ts'
@@ -28,6 +27,7 @@ import { readSpool, removeFromSpool } from '../../src/fail2ban/spool.ts'
 import { decodeFrame, encodeFrame } from '../../src/mesh/sync-frames.ts'
 import { decodeEnvelope, decodeReport, encodeEnvelope, encodeReport } from '../../src/wire/codec.ts'
 import { claimOf, createPeer, seal } from '../support/peers.ts'
+import { toItemSet } from '../support/items.ts'
 
 export interface Target {
   readonly name: string

@@ -10,13 +10,13 @@ import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id'
 import { tcp } from '@libp2p/tcp'
 import { lpStream } from '@libp2p/utils'
 import { createLibp2p } from 'libp2p'
-import { toItemSet, type Item } from '../../src/core/reconcile-items.ts'
 import type { PeerId } from '../../src/core/report.ts'
 import { createDialogue, type SyncPorts, type SyncProgress } from '../../src/mesh/sync-dialogue.ts'
 import { decodeFrame, encodeFrame, type Frame } from '../../src/mesh/sync-frames.ts'
 import { SYNC_LIMITS, type SyncLimits } from '../../src/mesh/sync-limits.ts'
 import type { SyncOutcome } from '../../src/mesh/sync-session.ts'
 import { createSync, type Sync } from '../../src/mesh/sync.ts'
+import { pageOf, toItemSet, type Item } from '../support/items.ts'
 import { until } from '../support/until.ts'
 
 const PROTOCOL = '/banmesh/test/sync/1.0.0'
@@ -78,8 +78,8 @@ async function start(t: TestContext, options: NodeOptions = {}): Promise<Node> {
       openStream: (friend, protocol, opts) => libp2p.dialProtocol(peerIdFromString(friend), protocol, opts)
     },
     ports: {
-      offers: () => toItemSet([...own].map((name) => item(name, id))),
-      holds: (friend) => toItemSet([...heldFrom(friend)].map((name) => item(name, friend))),
+      offers: () => [pageOf([...own].map((name) => item(name, id)))],
+      holds: (friend) => [pageOf([...heldFrom(friend)].map((name) => item(name, friend)))],
       serve: (_friend, refs) => refs.map((name) => envelope(name)).values(),
       async ingest(bytes, from) {
         await delay(0)
@@ -243,6 +243,8 @@ test('who is slow gives way to another friend once it has had its turn, and who 
   await until(() => openStreams(full) > 0, 'the session that does not move')
   const moving = busy.sync.sync(full.id)
   await until(() => moves, 'the session that does')
+  // Both have had their turn by then.
+  await delay(200)
   await until(async () => reasonOf(await ninth.sync.sync(full.id)) === 'done', 'the ninth')
   await until(() => slow.unwrap().status !== 'open', 'the slow one to be ended')
   gate.resolve()
@@ -339,7 +341,7 @@ test('a session that breaks off keeps what came, and the next one brings only th
   const [a, b] = await pair(
     t,
     { own: range(0, 3000) },
-    { ports: { ingest, holds: () => toItemSet([...names].map((name) => item(name, a.id))) } }
+    { ports: { ingest, holds: () => [pageOf([...names].map((name) => item(name, a.id)))] } }
   )
   const broken = await a.sync.sync(b.id)
   const other = await until(() => b.outcomes[0], 'the other side to notice')
@@ -381,6 +383,21 @@ test('a set that is too large to be reconciled is said, not tried', async (t) =>
   assert.equal((await a.sync.sync(b.id)).kind, 'done')
   a.own.add(1000)
   assert.equal(reasonOf(await a.sync.sync(b.id)), 'too-many-items')
+})
+
+test('a session that ends while its sets are still read reads no further', async (t) => {
+  let pages = 0
+  function* endless() {
+    for (;;) yield pageOf([item(pages++, 'a' as PeerId)])
+  }
+  const [a, b] = await pair(t, { ports: { offers: endless } }, {})
+  const session = a.sync.sync(b.id)
+  await until(() => pages > 10, 'some pages to be read')
+  await a.sync.stop()
+  assert.equal(reasonOf(await session), 'stopping')
+  const read = pages
+  await delay(0)
+  assert.equal(pages, read)
 })
 
 test('stopping ends the sessions that are under way, and none starts any more', async (t) => {
@@ -588,13 +605,15 @@ test('a partner that speaks again before our reply is out is refused', async () 
     role: 'responder',
     friend: 'friend' as PeerId,
     ports: {
-      offers: () => toItemSet([]),
-      holds: () => toItemSet([item(1, 'friend' as PeerId)]),
+      offers: () => [],
+      holds: () => [],
       serve: () => [],
       ingest: () => Promise.resolve({ ok: true }),
       progress: () => {},
       random: randomBytes
     },
+    offers: toItemSet([]),
+    holds: toItemSet([item(1, 'friend' as PeerId)]),
     limits: SYNC_LIMITS
   })
   assert.ok(created.ok)
