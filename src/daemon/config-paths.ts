@@ -7,7 +7,7 @@ import { dirname, join, resolve } from 'node:path'
 import { ok, refuse, type Result } from '../core/result.ts'
 
 // Importing node:fs loads its promises and streams too, which takes longer than all of the rest.
-const { existsSync, readFileSync, statSync } = process.getBuiltinModule('node:fs')
+const { existsSync, lstatSync, readFileSync, statSync } = process.getBuiltinModule('node:fs')
 
 export const DEFAULT_CONTROL = '/run/banmesh/control.sock'
 export const DEFAULT_DATA_DIR = '/var/lib/banmesh'
@@ -32,11 +32,13 @@ export function findConfig({ option, env, cwd }: ConfigSearch): Result<string, '
   return found === undefined ? refuse('no-config') : ok(found)
 }
 
-/** Whether nobody but us and root can have written the file. */
+/** Whether nobody but us, root and our group can have written the file, nor put a link to it there. */
 function isOurs(path: string): boolean {
-  const status = statSync(path, { throwIfNoEntry: false })
-  const own = process.geteuid?.() ?? status?.uid
-  return status !== undefined && (status.uid === 0 || status.uid === own) && (status.mode & 0o002) === 0
+  const [file, entry] = [statSync, lstatSync].map((look) => look(path, { throwIfNoEntry: false }))
+  if (file === undefined || entry === undefined) return false
+  const owners = [0, process.geteuid?.() ?? file.uid]
+  const byOthers = file.gid === process.getegid?.() ? 0o002 : 0o022
+  return owners.includes(file.uid) && owners.includes(entry.uid) && (file.mode & byOthers) === 0
 }
 
 /** Absolute paths. */

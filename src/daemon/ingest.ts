@@ -108,8 +108,9 @@ export function createIngest(options: IngestOptions): Ingest {
     const limits = options.limits()
     if (stopped) return 'internal-error'
     if (options.isShutOut(from)) return 'breaker'
-    if (queue.size() >= limits.queue) return 'queue-full'
     const { items, weight } = queue.load(from)
+    // Whoever has nothing in it may always put something in: others can't keep it out by filling it.
+    if (items > 0 && queue.size() >= limits.queue) return 'queue-full'
     const isFull = items >= limits.friendQueue || (items > 0 && weight + bytes.length > limits.friendQueueBytes)
     return isFull ? 'over-rate' : null
   }

@@ -66,7 +66,9 @@ export function createAddresses(datastore: Datastore, limits: MeshLimits): Addre
       const before = memories.get(friend)
       if (before === undefined) return
       const fresh = addresses.map((address) => withoutPeer(address, friend)).filter(isHere)
-      const short = [...fresh.map(String), ...before.addresses].filter(({ length }) => length <= limits.addressLength)
+      const short = [...fresh.map(String), ...before.addresses].filter(
+        (text) => text.length <= limits.addressLength && PLAIN.test(text)
+      )
       const memory = { addresses: [...new Set(short)].slice(0, limits.addressesPerFriend), lastSeen: now }
       memories.set(friend, memory)
       changed()
@@ -97,10 +99,13 @@ function readMemory(stored: unknown): Memory {
   }
 }
 
+/** A friend says where it is, and the operator sees it: a host name may hold whatever multiaddr lets through, such as ESC. */
+const PLAIN = /^[A-Za-z0-9_./:-]+$/
+
 function readAll(texts: readonly string[]): Multiaddr[] {
   return texts.flatMap((text) => {
     try {
-      return [multiaddr(text)]
+      return PLAIN.test(text) ? [multiaddr(text)] : []
     } catch {
       return []
     }

@@ -1,15 +1,23 @@
 /**
- * How often strangers may come: TCP connections, and streams on them, by the host they come from. What is too much is
- * refused before libp2p spends anything on it: an inbound connection costs it a timer and some ten kilobytes for five
- * seconds even if the gate refuses it.
+ * How often others may come: TCP connections, streams on them, and DHT queries on these, by the host they come from. What is
+ * too much is refused before libp2p spends anything on it: an inbound connection costs it a timer and some ten kilobytes for
+ * five seconds even if the gate refuses it.
  */
-import type { Connection, Listener, CreateListenerOptions, Transport, Upgrader } from '@libp2p/interface'
+import type {
+  Connection,
+  CreateListenerOptions,
+  Listener,
+  PeerId as Libp2pPeerId,
+  Transport,
+  Upgrader
+} from '@libp2p/interface'
 import { tcp } from '@libp2p/tcp'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { admit, type RateState } from '../core/rate.ts'
+import { admit, type RateLimit, type RateState } from '../core/rate.ts'
 import type { PeerId } from '../core/report.ts'
 import { hostOf } from './gate.ts'
 import type { MeshLimits } from './limits.ts'
+import { endAfterAnswers } from './muxer.ts'
 
 const SECOND_MS = 1000
 
@@ -28,6 +36,8 @@ export interface Arrivals {
   admitsConnection(from: Multiaddr): boolean
   /** Whether one more stream may be opened on the connection with these streams. A friend's always may. */
   admitsStream(streams: Connection['streams']): boolean
+  /** Whether the peer may ask our DHT once more. That is for friends too: no honest node asks as often. */
+  admitsQuery(peer: Libp2pPeerId): boolean
 }
 
 export function createArrivals(options: ArrivalsOptions): Arrivals {
@@ -35,15 +45,25 @@ export function createArrivals(options: ArrivalsOptions): Arrivals {
   let second = 0
   let total = 0
   let byHost = new Map<string, number>()
-  let streams = new Map<string, RateState>()
+  const admitsStreamOf = rateByHost({ perSecond: limits.streamsPerSecond, burst: limits.streamBurst })
+  const admitsQueryOf = rateByHost({ perSecond: limits.queriesPerSecond, burst: limits.queryBurst })
 
   /** Remembers only hosts whose bucket is not full again: at most so many as came within the time that takes. */
-  function forgetRested(): void {
-    if (streams.size < limits.streamHosts) return
-    const nowUs = now() * 1000
-    streams = new Map([...streams].filter(([, state]) => state > nowUs))
-    // All of them at once: then everybody begins anew, which costs less than to remember without bound.
-    if (streams.size >= limits.streamHosts) streams.clear()
+  function rateByHost(rate: RateLimit): (host: string) => boolean {
+    let states = new Map<string, RateState>()
+    function forgetRested(): void {
+      if (states.size < limits.streamHosts) return
+      const nowUs = now() * 1000
+      states = new Map([...states].filter(([, state]) => state > nowUs))
+      // All of them at once: then everybody begins anew, which costs less than to remember without bound.
+      if (states.size >= limits.streamHosts) states.clear()
+    }
+    return (host) => {
+      if (!states.has(host)) forgetRested()
+      const { admitted, state } = admit(states.get(host) ?? 0, rate, now())
+      states.set(host, state)
+      return admitted
+    }
   }
 
   return {
@@ -65,34 +85,37 @@ export function createArrivals(options: ArrivalsOptions): Arrivals {
       const connection = options.connections().find((one) => one.streams === theirs)
       // Before it is known yamux holds back a few streams, and ends a connection with more.
       if (connection === undefined || options.isFriend(connection.remotePeer.toString() as PeerId)) return true
-      const host = hostOf(connection.remoteAddr)
-      if (!streams.has(host)) forgetRested()
-      const rate = { perSecond: limits.streamsPerSecond, burst: limits.streamBurst }
-      const { admitted, state } = admit(streams.get(host) ?? 0, rate, now())
-      streams.set(host, state)
-      return admitted
+      return admitsStreamOf(hostOf(connection.remoteAddr))
+    },
+    admitsQuery(peer) {
+      const connection = options.connections().find(({ remotePeer }) => remotePeer.equals(peer))
+      return connection !== undefined && admitsQueryOf(hostOf(connection.remoteAddr))
     }
   }
 }
 
-/** TCP, with a look at who comes before anything else is done. */
+/** TCP, with a look at who comes before anything else is done, and an end to handshakes that go on and on. */
 export function guardedTcp(
-  admits: Arrivals['admitsConnection']
+  admits: Arrivals['admitsConnection'],
+  handshakeAnswers: number
 ): (all: Parameters<ReturnType<typeof tcp>>[0]) => Transport {
   return (all) => {
     const transport = tcp()(all)
     const create = transport.createListener.bind(transport)
     return Object.assign(transport, {
       createListener: (options: CreateListenerOptions): Listener =>
-        create({ ...options, upgrader: guarded(options.upgrader, admits) })
+        create({ ...options, upgrader: guarded(options.upgrader, admits, handshakeAnswers) })
     })
   }
 }
 
-function guarded(upgrader: Upgrader, admits: Arrivals['admitsConnection']): Upgrader {
-  const inbound: Upgrader['upgradeInbound'] = (connection, options) =>
-    admits(connection.remoteAddr)
-      ? upgrader.upgradeInbound(connection, options as never)
-      : Promise.reject(new Error('too many connections'))
+function guarded(upgrader: Upgrader, admits: Arrivals['admitsConnection'], handshakeAnswers: number): Upgrader {
+  const inbound: Upgrader['upgradeInbound'] = async (connection, options) => {
+    if (!admits(connection.remoteAddr)) throw new Error('too many connections')
+    let isUpgraded = false
+    endAfterAnswers(connection, handshakeAnswers, () => isUpgraded)
+    await upgrader.upgradeInbound(connection, options as never)
+    isUpgraded = true
+  }
   return Object.assign(Object.create(upgrader) as Upgrader, { upgradeInbound: inbound })
 }

@@ -20,6 +20,7 @@ import type { PeerId } from '../core/report.ts'
 import type { Registrar } from './friends-only.ts'
 import type { MeshLimits } from './limits.ts'
 import type { Links } from './links.ts'
+import { paceReading } from './pace.ts'
 
 const PROTOCOL = '/meshsub/1.2.0'
 
@@ -132,6 +133,7 @@ export function createGossip(options: GossipOptions): Gossip {
         registrar: links.wrap(friends, check)
       })
       router.protocols = [PROTOCOL]
+      paceReading(router)
       router.topicValidators.set(topic, async (peer, { data }) => {
         const from = peer.toString() as PeerId
         if (!options.isFriend(from)) return TopicValidatorResult.Ignore

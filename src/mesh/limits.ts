@@ -29,8 +29,16 @@ export const MESH_LIMITS = {
   streamsPerSecond: 100,
   /** ... and at once after a rest; beyond, the connection is cut. */
   streamBurst: 1000,
-  /** Hosts whose streams are counted at the same time. */
+  /** Hosts whose streams, or DHT queries, are counted at the same time. */
   streamHosts: 4096,
+  /** Queries that one host may ask of our DHT a second, friend or not, on however many streams, ... */
+  queriesPerSecond: 100,
+  /** ... and at once after a rest; beyond, the stream is reset. */
+  queryBurst: 1000,
+  /** Answers to whoever has not named a protocol yet that we speak: on a stream, ... */
+  negotiationAnswers: 32,
+  /** ... and in the handshake of a connection, with all that the handshake itself takes. */
+  handshakeAnswers: 64,
   /** Of the streams of one connection, those of the DHT protocol. */
   dhtStreamsPerConnection: 16,
   /** Peers in libp2p's peer store. Anybody can put peers there, by connecting or by answering a DHT query. */

@@ -2,28 +2,53 @@
  * yamux, with two holes filled. Version 8.0.3 opens a stream in a microtask of its own; if the connection ends before that
  * runs, the error is nobody's and ends the process. Here it ends the stream. And it lets the other side open streams as
  * often as it likes. Here whoever asks too often loses the connection.
+ *
+ * multistream-select (1.x) answers each name of a protocol that we don't speak, as many as come, within one turn of the event
+ * loop as far as they are there already: a quarter of a megabyte a second of them makes a node deaf. Here that ends.
  */
-import type { Stream } from '@libp2p/interface'
+import type { MessageStream, Stream } from '@libp2p/interface'
 import { yamux, type YamuxMuxerInit } from '@libp2p/yamux'
 
 type Factory = ReturnType<typeof yamux>
 type Muxer = ReturnType<ReturnType<Factory>['createStreamMuxer']>
 
-/** `admits`: whether one more stream may be opened by the other side of the connection that has these. */
-export function safeYamux(init: YamuxMuxerInit, admits: (streams: Stream[]) => boolean = () => true): Factory {
+interface Guards {
+  /** Whether one more stream may be opened by the other side of the connection that has these. */
+  readonly admits?: (streams: Stream[]) => boolean
+  /** Answers on a stream of theirs until it is known what it is for. */
+  readonly negotiationAnswers?: number
+}
+
+export function safeYamux(init: YamuxMuxerInit, guards: Guards = {}): Factory {
   return () => {
     const factory = yamux(init)()
     const create = factory.createStreamMuxer.bind(factory)
-    factory.createStreamMuxer = (connection) => guard(create(connection), admits)
+    factory.createStreamMuxer = (connection) => guard(create(connection), guards)
     return factory
   }
 }
 
-function guard(muxer: Muxer, admits: (streams: Stream[]) => boolean): Muxer {
+/** Aborts what has been answered so often, and still is not `over`. */
+export function endAfterAnswers(stream: MessageStream, limit: number, over: () => boolean): void {
+  const send = stream.send.bind(stream)
+  let answers = 0
+  stream.send = (data) => {
+    if (over()) stream.send = send
+    else if (++answers > limit) {
+      const error = new Error('too many protocols')
+      stream.abort(error)
+      throw error
+    }
+    return send(data)
+  }
+}
+
+function guard(muxer: Muxer, { admits = () => true, negotiationAnswers = Infinity }: Guards): Muxer {
   const take = muxer.onRemoteStream.bind(muxer)
   muxer.onRemoteStream = (stream) => {
     // The muxer ends the connection with whatever its reading throws.
     if (!admits(muxer.streams)) throw new Error('too many streams a second')
+    endAfterAnswers(stream, negotiationAnswers, () => stream.protocol !== '')
     take(stream)
   }
   const createStream = muxer.onCreateStream.bind(muxer)

@@ -25,7 +25,7 @@ import type {
   StreamHandler,
   Transport
 } from '@libp2p/interface'
-import { kadDHT, passthroughMapper, type KadDHT, type KadDHTComponents } from '@libp2p/kad-dht'
+import type { KadDHT } from '@libp2p/kad-dht'
 import { mdns, type MulticastDNSComponents } from '@libp2p/mdns'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { ping } from '@libp2p/ping'
@@ -33,12 +33,12 @@ import { preSharedKey } from '@libp2p/pnet'
 import { uPnPNAT } from '@libp2p/upnp-nat'
 import { isPrivate } from '@libp2p/utils'
 import { multiaddr, type Multiaddr } from '@multiformats/multiaddr'
-import { BlackHoleDatastore } from 'datastore-core/black-hole'
 import type { Datastore } from 'interface-datastore'
 import { createLibp2p } from 'libp2p'
 import type { PeerId } from '../core/report.ts'
 import { createArrivals, guardedTcp } from './arrivals.ts'
 import { isRelayed, openConnections } from './connections.ts'
+import { dhtService } from './dht.ts'
 import { friendsOnly, type FriendsOnly, type Registrar } from './friends-only.ts'
 import { createGate } from './gate.ts'
 import type { MeshLimits } from './limits.ts'
@@ -149,7 +149,7 @@ export async function createMeshNode(options: NodeOptions): Promise<MeshNode> {
     nodeInfo: { name: 'banmesh', version: options.version, userAgent: `banmesh/${options.version}` },
     addresses: { listen: [...options.listen], appendAnnounce: [...options.announce] },
     transports: [
-      guardedTcp(arrivals.admitsConnection),
+      guardedTcp(arrivals.admitsConnection, limits.handshakeAnswers),
       ...(options.relay
         ? [
             (all: CircuitRelayTransportComponents) => {
@@ -167,7 +167,12 @@ export async function createMeshNode(options: NodeOptions): Promise<MeshNode> {
     ...(options.networkKey !== undefined && { connectionProtector: preSharedKey({ psk: options.networkKey }) }),
     ...(options.mdns && { peerDiscovery: [localDiscovery(options)] }),
     connectionEncrypters: [noise()],
-    streamMuxers: [safeYamux({ maxInboundStreams: limits.streamsPerConnection }, arrivals.admitsStream)],
+    streamMuxers: [
+      safeYamux(
+        { maxInboundStreams: limits.streamsPerConnection },
+        { admits: arrivals.admitsStream, negotiationAnswers: limits.negotiationAnswers }
+      )
+    ],
     connectionGater: createGate({
       ...options,
       connections: (peer) => libp2p.getConnections(peer).length,
@@ -195,7 +200,10 @@ export async function createMeshNode(options: NodeOptions): Promise<MeshNode> {
       // The connection monitor and the DHT ping too. By default a second ping at the same time is an error, for which the
       // monitor gives the whole connection up.
       ping: ping({ maxInboundStreams: 8, maxOutboundStreams: 8, runOnLimitedConnection: true }),
-      ...(options.dht && { dht: dhtService(dhtProtocol, limits), autonat: autonatService(options.network) }),
+      ...(options.dht && {
+        dht: dhtService(dhtProtocol, limits, arrivals.admitsQuery),
+        autonat: autonatService(options.network)
+      }),
       ...(options.upnp && { upnp: uPnPNAT({ autoConfirmAddress: true }) }),
       ...(options.relay && {
         relay: (all: CircuitRelayTransportComponents & { privateKey: PrivateKey }) =>
@@ -289,32 +297,4 @@ function localDiscovery({ network, found }: Pick<NodeOptions, 'network' | 'found
     service.addEventListener('peer', ({ detail }) => found(detail.id.toString() as PeerId, detail.multiaddrs))
     return service
   }
-}
-
-/**
- * A DHT for looking peers up, and for nothing else: it would also keep records and provider entries for anybody who
- * sends some, without bound, so it is given a datastore that forgets.
- */
-function dhtService(protocol: string, limits: MeshLimits) {
-  return (components: KadDHTComponents): KadDHT =>
-    kadDHT({
-      protocol,
-      // Private and loopback addresses are as good as public ones: friends may share a LAN, labs share a host.
-      peerInfoMapper: passthroughMapper,
-      clientMode: false,
-      initialQuerySelfInterval: 100,
-      maxInboundStreams: limits.dhtStreamsPerConnection
-    })({
-      peerId: components.peerId,
-      privateKey: components.privateKey,
-      registrar: components.registrar,
-      addressManager: components.addressManager,
-      peerStore: components.peerStore,
-      connectionManager: components.connectionManager,
-      events: components.events,
-      logger: components.logger,
-      ping: components.ping,
-      datastore: new BlackHoleDatastore(),
-      ...(components.metrics !== undefined && { metrics: components.metrics })
-    })
 }

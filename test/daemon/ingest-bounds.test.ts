@@ -35,6 +35,13 @@ test('a friend may fill its share of the queue and no more, and another friend s
   )
 })
 
+test('a queue that others have filled still has one place for every friend who has none', async () => {
+  const node = createStand([trusting(bob, 80), trusting(carol, 80)], { queue: 3 })
+  const from = [bob, bob, bob, bob, carol, carol]
+  const outcomes = await Promise.all(from.map((friend, i) => node.ingest(ban(friend, i), friend.id)))
+  assert.deepEqual(outcomes.map(by), ['accepted', 'accepted', 'accepted', 'queue-full', 'accepted', 'queue-full'])
+})
+
 test('the bytes of a friend in the queue are bounded too, but one envelope always fits', async () => {
   const size = ban(bob, 0).length
   const node = createStand([trusting(bob, 80)], { friendQueueBytes: 2 * size })

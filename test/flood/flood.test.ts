@@ -185,7 +185,7 @@ test('a friend announces, asks for and declines messages that nobody has', (t) =
   }))
 
 test('a friend that is over its rate for long is paused, and what it said is fetched afterwards', async (t) => {
-  const limits = { friendReportsPerMinute: 60, friendBurst: 100, breakerForgiven: 500, breakerSeconds: 3 }
+  const limits = { friendReportsPerMinute: 600, friendBurst: 50, breakerForgiven: 20, breakerSeconds: 3 }
   await using mesh = createMesh({ friends: { alice: ['bob'], bob: ['alice'] }, config: () => ({ limits }) })
   await mesh.start()
   await mesh.connected()
@@ -195,6 +195,7 @@ test('a friend that is over its rate for long is paused, and what it said is fet
   const refused = (await alice.status()).refused['over-rate'] ?? 0
   t.diagnostic(`${refused} were over the rate at first`)
   assert.ok(refused > 0)
+  assert.match((await alice.status()).lastError ?? '', /the friend bob sends junk or far too much: paused/)
   await until(async () => (await alice.status()).verdicts.accepted === 130, 'sync to bring all of them', 120_000)
 })
 
@@ -217,6 +218,8 @@ test('many friends flood at the same time', (t) =>
       }
       await until(paused, 'all of them, and nobody else, to be paused', 60_000).finally(() => (stop = true))
       await Promise.all(floods)
+      const { lastError } = await alice.status()
+      assert.match(lastError ?? '', /the friend mallory\d? sends junk or far too much: paused for \d+ seconds/)
       t.diagnostic(`${said} messages; ${figures.text}`)
       figures.check()
     },

@@ -82,3 +82,13 @@ test('hosts of friends are known as such, until the friend is removed', async ()
   await addresses.remove(BOB)
   assert.deepEqual(known(), [true, false, false])
 })
+
+test('an address with anything in it that a terminal or a log would take for more is not remembered', async () => {
+  const datastore = new MemoryDatastore()
+  const addresses = createAddresses(datastore, LIMITS)
+  await addresses.add(ALICE, [])
+  const evil = ['/dns4/a\u001b[2Jb/tcp/1', '/dns4/a\nb/tcp/1', '/dns4/<b>/tcp/1'].map((text) => multiaddr(text))
+  await addresses.met(ALICE, [...evil, multiaddr('/dns4/host-1.example.org/tcp/1')], 5000)
+  assert.deepEqual(addresses.of(ALICE).map(String), ['/dns4/host-1.example.org/tcp/1'])
+  for await (const { value } of datastore.query({})) assert.doesNotMatch(Buffer.from(value).toString(), /2J|<b>|\\n/)
+})

@@ -112,3 +112,27 @@ test('handshakes that are begun and not finished keep no friend out, and are cut
   await until(() => closed === 20, 'the rest to be closed')
   assert.ok(view(a, friend.id).ready)
 })
+
+test('a friend gets in while strangers of many hosts hold all handshakes that may be under way', async (t) => {
+  const friend = await identity()
+  const a = await start(t, {
+    // Where the friend was known: what is there now listens no more.
+    friends: [{ id: friend.id, addresses: ['/ip4/127.0.0.1/tcp/1'] }],
+    limits: { maxPendingHandshakes: 8, handshakeTimeoutMs: 60_000 }
+  })
+  const port = Number(multiaddr(a.mesh.addresses()[0]).getComponents()[1]!.value)
+  let closed = 0
+  const sockets = Array.from({ length: 20 }, (_, i) =>
+    connect({ port, host: '127.0.0.1', localAddress: `127.0.0.${i + 2}` })
+      .on('error', () => {})
+      .on('close', () => closed++)
+      .resume()
+  )
+  t.after(() => {
+    for (const socket of sockets) socket.destroy()
+  })
+  await until(() => closed === 12, 'those over the limit to be closed')
+  const b = await start(t, { friends: [{ id: a.id, addresses: a.mesh.addresses() }] }, friend)
+  await ready(a, b)
+  assert.equal(closed, 12, 'the strangers hold what they have')
+})

@@ -95,7 +95,7 @@ test('bug 33: the natural end of a ban is no unban by hand, at the second and af
   assert.deepEqual([missing(100).veto, missing(600).veto], [[subject], []])
 })
 
-test('bug 34: nothing passes the allowlist: not by claim, CIDR, many votes, sync, command or fail2ban', async () => {
+test('bug 34: nothing passes the allowlist: not by claim, CIDR, many votes, command or fail2ban', async () => {
   const friends = Array.from({ length: 3 }, createPeer)
   const node = createStand(friends.map((friend) => trusting(friend, 100)))
   const allowlist = ['198.51.100.7', '203.0.113.0/24'] as never

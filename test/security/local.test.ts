@@ -5,6 +5,7 @@ import {
   chmodSync,
   chownSync,
   existsSync,
+  lchownSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -14,7 +15,7 @@ import {
   symlinkSync,
   writeFileSync
 } from 'node:fs'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { test, type TestContext } from 'node:test'
@@ -120,6 +121,19 @@ test('a config that somebody else left in the current folder is not taken', asRo
   chownSync(file, NOBODY, NOBODY)
   assert.notDeepEqual(findConfig(search), { ok: true, value: file }, "it is somebody else's")
   assert.deepEqual(findConfig({ ...search, option: file }), { ok: true, value: file }, 'unless it is named')
+  chownSync(file, 0, NOBODY)
+  chmodSync(file, 0o664)
+  assert.notDeepEqual(findConfig(search), { ok: true, value: file }, 'a group that is not ours could have written it')
+  chownSync(file, 0, process.getegid!())
+  assert.deepEqual(findConfig(search), { ok: true, value: file })
+  const [linked, elsewhere] = [join(folder, 'linked'), join(folder, 'root.yaml')]
+  mkdirSync(linked)
+  writeFileSync(elsewhere, '{}')
+  const link = join(linked, 'banmesh.yaml')
+  symlinkSync(elsewhere, link)
+  assert.deepEqual(findConfig({ ...search, cwd: linked }), { ok: true, value: link }, 'a link of our own')
+  lchownSync(link, NOBODY, NOBODY)
+  assert.notDeepEqual(findConfig({ ...search, cwd: linked }), { ok: true, value: link }, "somebody else's link")
 })
 
 test('a link or a fifo in place of the watched log is not written to, and does not make us wait', asRoot, (t) => {
@@ -169,15 +183,25 @@ test('whatever fail2ban puts into the tags of the hook stays a word, and what is
   for (const text of left) assert.match(text, /"jail":"--config"/)
 })
 
-test('a client that holds its request half said does not keep the daemon from stopping', async () => {
+test('clients that hold a request half said, or listen without end, do not keep the daemon from stopping', async () => {
   await using nodes = mesh()
   const alice = nodes.node('alice')
   await alice.start()
-  const socket = connect(join(alice.dir, 'control.sock'))
-  socket.on('error', () => undefined)
-  socket.write('POST /v1/bans HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{')
-  await alice.status()
+  const { hostname, port } = new URL((await alice.status()).web!.url)
+  const half = 'HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{'
+  const whole = 'HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n'
+  const control = (): Socket => connect(join(alice.dir, 'control.sock'))
+  const web = (): Socket => connect(Number(port), hostname)
+  const sockets = [control(), control(), control(), web(), web(), web()]
+  let answers = 0
+  for (const socket of sockets) socket.on('error', () => undefined).once('data', () => answers++)
+  // Of each: half a request, streams of events that nobody ends, and silence.
+  sockets[0]!.write(`POST /v1/bans ${half}`)
+  sockets[1]!.write(`GET /v1/events ${whole}`)
+  sockets[3]!.write(`POST /api/unban ${half}`)
+  sockets[4]!.write(`GET /api/events ${whole}`)
+  await until(() => answers >= 2, 'the streams of events')
   await alice.stop('SIGTERM')
   assert.equal(alice.running(), false)
-  socket.destroy()
+  for (const socket of sockets) socket.destroy()
 })

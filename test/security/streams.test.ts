@@ -12,14 +12,21 @@ import { createMesh } from '../support/nodes.ts'
 import { seeded } from '../support/seeded.ts'
 import { until } from '../support/until.ts'
 
+/** All that a node offers; whether others may speak it is another matter. */
 const PROTOCOLS = [
+  '/banmesh/test/autonat/1.0.0',
   '/banmesh/test/kad/1.0.0',
+  '/banmesh/test/rotation/1.0.0',
   '/banmesh/test/sync/1.0.0',
-  '/meshsub/1.2.0',
   '/ipfs/id/1.0.0',
-  '/ipfs/id/push/1.0.0',
-  '/ipfs/ping/1.0.0'
+  '/ipfs/ping/1.0.0',
+  '/libp2p/circuit/relay/0.2.0/hop',
+  '/libp2p/circuit/relay/0.2.0/stop',
+  '/libp2p/dcutr',
+  '/meshsub/1.2.0'
 ]
+/** Whoever is no friend is reset before a byte. */
+const OF_FRIENDS = PROTOCOLS.filter((protocol) => /sync|relay|dcutr|meshsub/.test(protocol))
 /** A DHT query, a list of addresses, a subscription: roughly. */
 const CORPUS = [
   '0804120a62616e6d657368',
@@ -71,3 +78,32 @@ test('whatever bytes a stranger sends on whatever protocol, the node lives and i
 
 test('whatever bytes a friend sends on whatever protocol, the node lives and its other friends are served', (t) =>
   attack(t, 'friend'))
+
+test('a node offers these protocols and no other, and those of friends send a stranger nothing', async (t) => {
+  const eve = await createIntruder(t)
+  await using mesh = createMesh({ friends: { alice: [] }, config: () => ({ discovery: { dht: true } }) })
+  await mesh.start()
+  const alice = mesh.node('alice')
+  await alice.ban('198.51.100.7')
+  await eve.connect(alice, 'stranger')
+  const [peer] = eve.libp2p.getPeers()
+  const offered = await until(async () => {
+    const { protocols } = await eve.libp2p.peerStore.get(peer!)
+    return protocols.includes('/ipfs/ping/1.0.0') && protocols
+  }, 'what alice offers')
+  assert.deepEqual(
+    offered.toSorted((a, b) => (a < b ? -1 : 1)),
+    PROTOCOLS
+  )
+  for (const protocol of OF_FRIENDS) {
+    const stream = await eve.open(alice, protocol)
+    let heard = 0
+    stream.addEventListener('message', ({ data }) => (heard += data.byteLength))
+    // What opens a session of sync; for the others it is as good as anything.
+    await framed(stream)
+      .write(Uint8Array.of(1, 3))
+      .catch(() => undefined)
+    await until(() => stream.status !== 'open', `${protocol} to be reset`)
+    assert.equal(heard, 0, protocol)
+  }
+})
