@@ -36,6 +36,8 @@ export async function* bench(): AsyncGenerator<Line> {
   const idle = residentBytes(node.pid())
   const seen: number[] = []
   const looking = setInterval(() => seen.push(residentBytes(node.pid())), LOOK_MS)
+  using cleanup = new DisposableStack()
+  cleanup.defer(() => clearInterval(looking))
   const from = performance.now()
   for (let total = REPORTS; total <= QUOTA; total += REPORTS) {
     await friend.call('prepareReports', { count: REPORTS, from: total - REPORTS })
@@ -46,7 +48,7 @@ export async function* bench(): AsyncGenerator<Line> {
   await friend.call('send')
   await until(async () => (await node.status()).refused['over-quota'] === 1, 'one too many to be refused')
   assert.equal((await node.status()).verdicts.accepted, QUOTA)
-  clearInterval(looking)
+  cleanup.dispose()
   await delay(REST_MS)
   const what = `${QUOTA} bans of one friend in as many reports`
   yield line(`quota: ${what}`, QUOTA / seconds, '/s', null, '-')
