@@ -213,7 +213,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
       leisure.worked()
       chronicle.committed()
       web.committed()
-      handoffs.kick()
+      // Not before friends and those who watch have it: what is written to a response leaves with the next tick.
+      process.nextTick(() => handoffs.kick())
     },
     failed: ledgerFailed,
     counted(from, outcome) {
