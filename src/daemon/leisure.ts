@@ -1,8 +1,10 @@
 /**
- * Gives memory back when nothing is going on. V8 keeps a heap as large as it has grown until something makes it collect, and
- * an idle daemon does not: a minute after 100,000 bans the process still held 345 MiB, of which 135 were in use.
+ * Keeps the process small, and gives memory back when nothing is going on. V8 keeps a heap as large as it has grown until
+ * something makes it collect, and an idle daemon does not: a minute after 100,000 bans the process still held 345 MiB, of
+ * which 135 were in use.
  */
 import { Session } from 'node:inspector/promises'
+import { setFlagsFromString } from 'node:v8'
 
 /** Milliseconds between two looks; idle is what has not worked from one to the next. */
 export const LEISURE_MS = 10_000
@@ -61,4 +63,12 @@ export async function collectGarbage(): Promise<void> {
   session.connect()
   await session.post('HeapProfiler.collectGarbage')
   session.disconnect()
+}
+
+/**
+ * Lets the heap grow by half before it is collected; V8 lets it grow to four times on a machine with much memory. While a
+ * friend brings 200,000 bans in as many reports: at most 436 instead of 636 MiB.
+ */
+export function collectEarlier(): void {
+  setFlagsFromString('--heap-growing-percent=50')
 }

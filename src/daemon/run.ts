@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Config } from './config.ts'
 import { startDaemon, type Daemon, type StartRefusal } from './daemon.ts'
 import { explainIdentityRefusal, loadIdentity } from './identity.ts'
+import { collectEarlier } from './leisure.ts'
 import { createLogger } from './logging.ts'
 
 /** Why the daemon could not start, for the operator. */
@@ -20,6 +21,7 @@ export async function runDaemon(configFile: string, config: Config): Promise<Run
   // What is ours to know is nobody else's to read: the ledger says who bans whom. The group may; the files that others
   // need (the watched log, the socket) have modes of their own.
   process.umask(process.umask() | 0o027)
+  collectEarlier()
   const logger = createLogger(config.log.level)
   // A promise that nobody waits for, deep in the network's code perhaps, is no reason to leave a server unguarded.
   process.on('unhandledRejection', (error) => logger.error({ error }, 'unhandled rejection: please report this'))
