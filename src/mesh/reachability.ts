@@ -41,6 +41,8 @@ export function createReachability({ libp2p }: ReachabilityOptions): Reachabilit
   })
   libp2p.addEventListener('peer:identify', ({ detail }: CustomEvent<IdentifyResult>) => {
     const { observedAddr, connection, peerId } = detail
+    // Who has dialled us says where it did, perhaps by name: no router was in the way of that.
+    if (connection.direction === 'inbound') return
     if (observedAddr === undefined || isRelayed(connection.remoteAddr)) return
     const id = peerId.toString()
     witnesses.delete(id)

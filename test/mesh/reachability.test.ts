@@ -11,8 +11,8 @@ function stand(...addresses: string[]): {
   reachability: Reachability
   /** Somebody dials us. */
   dialled(from: string): void
-  /** A peer that we have dialled says from where it sees us. */
-  seen(by: string, at: string): void
+  /** A peer that we have dialled, or that has dialled us, says where it sees us. */
+  seen(by: string, at: string, direction?: 'outbound' | 'inbound'): void
 } {
   const events = new EventTarget()
   const libp2p = Object.assign(events, { getMultiaddrs: () => addresses.map((text) => multiaddr(text)) })
@@ -20,8 +20,12 @@ function stand(...addresses: string[]): {
   return {
     reachability: createReachability({ libp2p: libp2p as never }),
     dialled: (from) => tell('connection:open', { direction: 'inbound', remoteAddr: multiaddr(from) }),
-    seen: (by, at) =>
-      tell('peer:identify', { peerId: by, observedAddr: multiaddr(at), connection: { remoteAddr: multiaddr(OUTSIDE) } })
+    seen: (by, at, direction = 'outbound') =>
+      tell('peer:identify', {
+        peerId: by,
+        observedAddr: multiaddr(at),
+        connection: { direction, remoteAddr: multiaddr(OUTSIDE) }
+      })
   }
 }
 
@@ -66,6 +70,12 @@ test('with a public address of its own, or seen in the local network only, nothi
     seen('b', at)
     assert.equal(reachability.behindNat(), false)
   }
+})
+
+test('peers who have dialled us by a name, as one dials a bootstrap node, are no sign of a router', () => {
+  const { reachability, seen } = stand(LAN)
+  for (const peer of ['a', 'b', 'c']) seen(peer, '/dns4/bootstrap.example/tcp/7337', 'inbound')
+  assert.deepEqual([reachability.behindNat(), reachability.dhtMode()], [false, 'server'])
 })
 
 test('with no address but relays the DHT can not count on us', () => {
