@@ -82,19 +82,26 @@ export async function ask<T>(context: Context, request: ControlRequest): Promise
   if (!control.ok) return control
   const socketPath = control.value
   const answer = await createControlClient({ socketPath, timeoutMs: ANSWER_TIMEOUT_MS })(request)
-  return answer.ok ? { ok: true, value: answer.body as T } : explain(answer, socketPath)
+  return answer.ok ? { ok: true, value: answer.body as T } : explain(context, answer, socketPath)
 }
 
 export function subjectPath(folder: 'bans' | 'vetoes' | 'why' | 'check', subject: string): string {
   return `/v1/${folder}/${encodeURIComponent(subject)}`
 }
 
-export function explain(answer: Exclude<ControlAnswer, { ok: true }>, socketPath: string): Failed {
+export async function explain(
+  context: Context,
+  answer: Exclude<ControlAnswer, { ok: true }>,
+  socketPath: string
+): Promise<Failed> {
   switch (answer.reason) {
     case 'refused':
       return refusal(answer.status, answer.error)
-    case 'unreachable':
-      return unreachable(answer.code, socketPath)
+    case 'unreachable': {
+      // A config that is wrong may have meant another socket, and no daemon starts with it.
+      const whole = await readConfig(context)
+      return whole.ok ? unreachable(answer.code, socketPath) : whole
+    }
     case 'timeout':
       return failed(3, 'timeout', `the daemon did not answer within ${ANSWER_TIMEOUT_MS / 1000} s on ${socketPath}`)
     case 'not-understood':

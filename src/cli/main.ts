@@ -13,10 +13,18 @@ export async function main(argv: readonly string[]): Promise<void> {
     // Not by itself, which takes a millisecond more.
     process.exit()
   }
-  // A reader such as `head` that has seen enough is no error.
-  process.stdout.on('error', () => process.exit())
+  process.stdout.on('error', outputFailed)
+  // Nobody is left to be told.
+  process.stderr.on('error', () => undefined)
   const outcome = await guarded(() => runCommand(argv, json))
   if (outcome !== null) await print(outcome, json)
+}
+
+/** A reader such as `head` that has seen enough is no error; a full disk is, for what was exported is not whole. */
+function outputFailed({ code = 'unknown error' }: NodeJS.ErrnoException): void {
+  if (code === 'EPIPE') process.exit()
+  process.stderr.write(`banmesh: error: the output can't be written (${code})\n`)
+  process.exit(1)
 }
 
 /** An exception is a bug of ours; its stack helps nobody at a terminal. */

@@ -34,7 +34,7 @@ export async function runProgram(
     outcome = await command({ ...outside, configOption: config })
   })
   program.exitOverride().configureOutput({
-    writeOut: (text) => out.write(text),
+    writeOut: (text) => out.write(outside.json && text === `${version}\n` ? `"${version}"\n` : text),
     writeErr: (text) => err.write(text),
     outputError: () => undefined
   })

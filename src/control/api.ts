@@ -24,7 +24,8 @@
  * `/v1/events` goes on until the reader leaves: JSON documents, each ended by a line feed (application/x-ndjson). Who reads
  * too slowly is cut off.
  *
- * SUBJECT is percent-encoded. An error is `ApiError` with status 400 (bad input), 403 (refused by policy), 404 or 500.
+ * SUBJECT is percent-encoded. An error is `ApiError` with status 400 (bad input), 403 (refused by policy), 404, 413 (too large
+ * a body), 415 (a body that is not `application/json`) or 500.
  * Times called `until` are Unix seconds; scores and trusts are percent with at most four decimals.
  */
 

@@ -446,7 +446,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
     await running.handleAnybody(rotationProtocol(config.network), rotations.accept, { maxInboundStreams: 1 })
     await running.start()
   } catch (error) {
-    logger.error({ error }, 'the mesh could not start')
+    // libp2p puts the stacks of all that failed into the message; who runs the daemon is told what to do.
+    logger.error({ reason: String(error).split('\n')[0] }, 'the mesh could not start')
     await stop()
     return refuse('cannot-listen')
   }

@@ -179,6 +179,11 @@ banmesh friend add /dns/host.example/tcp/7337/p2p/PEER_ID --name 'the third' --t
     wrong: [{ file: 'broken', wrong: 'address is missing or odd' }]
   })
   assert.equal((await shell.banmesh('import', 'fail2ban-p2p', 'nowhere')).exit, 2)
+  mkdirSync(join(shell.folder, 'none/friends'), { recursive: true })
+  shell.write('none/friends/broken', KEY)
+  const none = await shell.banmesh('import', 'fail2ban-p2p', 'none')
+  assert.equal(none.exit, 1)
+  assert.match(none.stderr, /\nbanmesh: error: broken: address is missing or odd\n/)
 })
 
 test("a friend's file of fail2ban-p2p with odd values is none", () => {

@@ -29,6 +29,8 @@ test('banmesh init --dir DIR makes the folder, and says how to use it', async (t
   const { exit, stdout } = await shell.banmesh('init', '--dir', 'a/b')
   assert.equal(exit, 0)
   assert.match(stdout, /^ {2}banmesh --config a\/b\/banmesh.yaml run$/m)
+  const spaced = await shell.banmesh('init', '--dir', "it's here")
+  assert.match(spaced.stdout, /^ {2}banmesh --config 'it'\\''s here\/banmesh.yaml' run$/m)
   assert.deepEqual(await shell.json('--config', 'a/b/banmesh.yaml', 'id'), {
     ...((await shell.json('--config', 'a/b/banmesh.yaml', 'id')) as object),
     network: 'default'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { NEEDS_RESTART } from '../../src/daemon/needs-restart.ts'
@@ -15,6 +15,7 @@ test('banmesh --version and --help', async (t) => {
     version: string
   }
   assert.deepEqual(await shell.banmesh('--version'), { exit: 0, stdout: `${version}\n`, stderr: '' })
+  assert.equal(await shell.json('--version'), version)
   const help = await shell.banmesh('--help')
   assert.equal(help.exit, 0)
   assert.equal(help.stderr, '')
@@ -140,7 +141,7 @@ test('all errors of a config are printed at once, with file, line and key', asyn
     `banmesh: error: ${file}:3:14: policy.threshold: must be percent: a number over 0, up to 100, not 101`,
     ''
   ]
-  for (const words of [['run'], ['invite']]) {
+  for (const words of [['run'], ['invite'], ['allow', 'list'], ['status'], ['list'], ['watch']]) {
     assert.deepEqual(await shell.banmesh(...words), { exit: 2, stdout: '', stderr: lines.join('\n') })
   }
 })
@@ -177,6 +178,20 @@ test('a reader that has seen enough is no error', async (t) => {
   const command = `"${process.execPath}" "${BANMESH}" --help 2>err | head -c 1`
   assert.equal(execFileSync('sh', ['-c', command], { cwd: shell.folder, encoding: 'utf8' }), 'U')
   assert.equal(shell.read('err'), '')
+})
+
+test('output that can not be written is a failure', { skip: !existsSync('/dev/full') }, (t) => {
+  const { folder: cwd } = createShell(t)
+  for (const [redirect, expected] of [
+    ['--help > /dev/full', [1, "banmesh: error: the output can't be written (ENOSPC)\n"]],
+    ['lst 2> /dev/full', [2, '']]
+  ] as const) {
+    const { status, stderr } = spawnSync('sh', ['-c', `"${process.execPath}" "${BANMESH}" ${redirect}`], {
+      cwd,
+      encoding: 'utf8'
+    })
+    assert.deepEqual([status, stderr], expected)
+  }
 })
 
 function hasGlobalConfig(): string | false {

@@ -1,6 +1,6 @@
 /** `allow add|remove|list`: the allowlist in the config, live. */
 import { changeConfig, when } from '../config-change.ts'
-import { configPath, type Context, type Reply } from '../context.ts'
+import { readConfig, type Context, type Reply } from '../context.ts'
 import { done, failed, type Failed, type Outcome } from '../outcome.ts'
 import { printable } from '../text.ts'
 
@@ -36,14 +36,14 @@ export async function allowRemove(context: Context, text: string): Promise<Outco
 }
 
 export async function allowList(context: Context): Promise<Outcome> {
-  const path = await configPath(context)
-  if (!path.ok) return path
+  const whole = await readConfig(context)
+  if (!whole.ok) return whole
   const [{ readConfigText }, { listAllowed }] = await Promise.all([
     import('../../daemon/config.ts'),
     import('../../daemon/config-edit.ts')
   ])
-  const text = readConfigText(path.value)
-  if (typeof text !== 'string') return failed(2, 'bad-config', `${path.value} ${text.message}`)
+  const text = readConfigText(whole.value.path)
+  if (typeof text !== 'string') return failed(2, 'bad-config', `${whole.value.path} ${text.message}`)
   const entries = listAllowed(text).map(String)
   return done(entries, entries.length === 0 ? 'the allowlist is empty' : entries.map(printable).join('\n'))
 }

@@ -109,9 +109,9 @@ export async function importFriends(context: Context, dir: string): Promise<Outc
       `${folder} can't be read (${(error as NodeJS.ErrnoException).code ?? 'unknown error'})`
     )
   }
-  const notes = wrong.map((item) => `banmesh: warning: ${printable(item.file)}: ${item.wrong}`)
+  const warnings = wrong.map((item) => `${printable(item.file)}: ${item.wrong}`)
   if (friends.length === 0)
-    return failed(1, 'no-friends', [`there is no friend of fail2ban-p2p in ${folder}`, ...notes])
+    return failed(1, 'no-friends', [`there is no friend of fail2ban-p2p in ${folder}`, ...warnings])
   const lines = [
     `${friends.length} friends of fail2ban-p2p. Their keys are of another kind: each has to install banmesh and send you`,
     'the line that banmesh invite prints there, or at least the peer ID. Then, for each:',
@@ -121,7 +121,7 @@ export async function importFriends(context: Context, dir: string): Promise<Outc
       `banmesh friend add ${multiaddrOf(friend)} --name ${quoted(friend.name)} --trust ${friend.trust}`
     ])
   ]
-  return done({ friends, wrong }, lines.join('\n'), { notes })
+  return done({ friends, wrong }, lines.join('\n'), { notes: warnings.map((text) => `banmesh: warning: ${text}`) })
 }
 
 /** `PEER_ID` is for the operator to fill in. */

@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
 import type { Context } from '../context.ts'
+import { quoted } from '../doctor/check.ts'
 import { done, failed, type Outcome } from '../outcome.ts'
 
 export async function init(context: Context, { dir = '.' }: { dir?: string }): Promise<Outcome> {
@@ -34,7 +35,7 @@ export async function init(context: Context, { dir = '.' }: { dir?: string }): P
   }
   const { peerId } = identity.value
   const here = relative(context.cwd, config)
-  const option = here === 'banmesh.yaml' ? '' : ` --config ${here.startsWith('..') ? config : here}`
+  const option = here === 'banmesh.yaml' ? '' : ` --config ${quoted(here.startsWith('..') ? config : here)}`
   const text = [
     `wrote ${config}`,
     `wrote ${key} (keep it secret: it is this node)`,

@@ -16,7 +16,7 @@ export async function watch(context: Context): Promise<Outcome | null> {
     signal: stopped.signal,
     line: (text) => context.line(context.json ? text : describe(JSON.parse(text) as LiveEvent))
   })
-  if (!ended.ok) return explain(ended, socket.value)
+  if (!ended.ok) return explain(context, ended, socket.value)
   if (stopped.signal.aborted) return null
   return failed(3, 'ended', 'the daemon has ended, or this command was too slow to read', 'banmesh status says more')
 }
