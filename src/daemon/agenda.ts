@@ -17,7 +17,10 @@ export interface Agenda {
   add(friend: PeerId, subjects: Iterable<Subject>): void
   /** Subjects that a friend has changed and that are not judged yet. */
   backlog(friend: PeerId): number
-  /** We have changed these: they come before all others. Resolves when they are judged; false if we stop before. */
+  /**
+   * We have changed these, in this transaction: they come before all others. Resolves when they are judged; false if it is
+   * rolled back, or we stop before.
+   */
   own(subjects: Iterable<Subject>): Promise<boolean>
   /** To be judged because policy, friends or time have changed. False if the ledger failed. */
   ask(subjects: Iterable<Subject>): Promise<boolean>
@@ -48,6 +51,8 @@ interface Request {
   /** Those that are not judged yet. */
   readonly subjects: Set<Subject>
   readonly done: (judged: boolean) => void
+  /** Of our own word: it is in the ledger. */
+  readonly isKept: boolean
 }
 
 interface Rest {
@@ -62,8 +67,8 @@ export function createAgenda({ review, now }: AgendaOptions): Agenda {
   const waiting = new Map<Source, Set<Subject>>()
   const resting = new Map<Subject, Rest>()
   let requests: Request[] = []
-  /** Judged in this turn, and on whose account. */
-  const judged = new Map<Subject, Source>()
+  /** Judged in this turn, and a friend who had changed it, if any. */
+  const judged = new Map<Subject, PeerId | null>()
 
   function put(source: Source, subject: Subject): void {
     const subjects = waiting.get(source)
@@ -79,7 +84,7 @@ export function createAgenda({ review, now }: AgendaOptions): Agenda {
 
   function enter(source: typeof OWN | typeof ASKED, subjects: Iterable<Subject>): Promise<boolean> {
     const { promise, resolve } = Promise.withResolvers<boolean>()
-    const asked = { source, subjects: new Set(subjects), done: resolve }
+    const asked = { source, subjects: new Set(subjects), done: resolve, isKept: false }
     requests.push(asked)
     for (const subject of asked.subjects) put(source, subject)
     return promise
@@ -115,8 +120,11 @@ export function createAgenda({ review, now }: AgendaOptions): Agenda {
   }
 
   function judge(subject: Subject, source: Source): number {
-    judged.set(subject, source)
-    for (const subjects of waiting.values()) subjects.delete(subject)
+    let changedBy = isFriend(source) ? source : (resting.get(subject)?.changedBy ?? null)
+    for (const [other, subjects] of waiting) {
+      if (subjects.delete(subject) && isFriend(other)) changedBy = other
+    }
+    judged.set(subject, changedBy)
     const claims = review(subject)
     if (claims > HEAVY_CLAIMS) resting.set(subject, { since: now(), changedBy: null })
     return claims
@@ -149,7 +157,7 @@ export function createAgenda({ review, now }: AgendaOptions): Agenda {
       const open: Request[] = []
       for (const request of requests) {
         for (const subject of judged.keys()) request.subjects.delete(subject)
-        if (request.subjects.size > 0) open.push(request)
+        if (request.subjects.size > 0) open.push({ ...request, isKept: request.source === OWN })
         else request.done(true)
       }
       requests = open
@@ -157,14 +165,13 @@ export function createAgenda({ review, now }: AgendaOptions): Agenda {
       return size
     },
     rolledBack() {
-      for (const [subject, source] of judged) {
-        if (source === OWN) put(OWN, subject)
-        else if (source !== ASKED) change(source, subject)
-      }
+      for (const [subject, friend] of judged) if (friend !== null) change(friend, subject)
       judged.clear()
       waiting.delete(ASKED)
-      const failed = requests.filter(({ source }) => source === ASKED)
-      requests = requests.filter(({ source }) => source === OWN)
+      waiting.delete(OWN)
+      const failed = requests.filter(({ isKept }) => !isKept)
+      requests = requests.filter(({ isKept }) => isKept)
+      for (const { subjects } of requests) for (const subject of subjects) put(OWN, subject)
       for (const { done } of failed) done(false)
     },
     state() {
@@ -175,4 +182,8 @@ export function createAgenda({ review, now }: AgendaOptions): Agenda {
       for (const { done } of requests.splice(0)) done(false)
     }
   }
+}
+
+function isFriend(source: Source): source is PeerId {
+  return source !== OWN && source !== ASKED
 }

@@ -35,7 +35,7 @@ export interface IngestOptions extends TakingOptions {
   relay(envelope: Uint8Array): void
   /** After every commit that changed something. */
   committed(): void
-  /** An exception: a bug of ours or a disk that fails. The transaction was rolled back. */
+  /** An exception: a bug of ours or a disk that fails. If a transaction was under way it was rolled back. */
   failed(error: unknown): void
   /** Every outcome of a friend's envelope, for the counters. */
   counted(from: PeerId, outcome: Outcome): void
@@ -123,9 +123,16 @@ export function createIngest(options: IngestOptions): Ingest {
   }
 
   async function runTurn(): Promise<void> {
-    if (ready.length === 0) await screenSome()
-    const isToDo = !stopped && (ready.length > 0 || agenda.state() !== 'empty')
-    const succeeded = !isToDo || takeSome()
+    let succeeded = false
+    try {
+      if (ready.length === 0) await screenSome()
+      if (suspects === 0) screenOwn()
+      const isToDo = !stopped && (ready.length > 0 || agenda.state() !== 'empty')
+      succeeded = !isToDo || takeSome()
+    } catch (error) {
+      // Of somebody who was told after the commit. There will be more turns.
+      options.failed(error)
+    }
     scheduled = false
     const state = agenda.state()
     if (ready.length + queue.size() > 0 || (succeeded && state === 'ready')) schedule()
@@ -137,7 +144,7 @@ export function createIngest(options: IngestOptions): Ingest {
     const screened: Ready[] = []
     let claims = 0
     for (let seen = 0; seen < TURN_ENVELOPES && claims < TURN_CLAIMS && (seen === 0 || !isOver()); seen++) {
-      const waiting = queue.take((source) => agenda.backlog(source) >= BACKLOG_SUBJECTS)
+      const waiting = queue.take((source) => source === self || agenda.backlog(source) >= BACKLOG_SUBJECTS)
       if (waiting === undefined) break
       const result = screen(waiting)
       if (!result.ok) {
@@ -147,12 +154,21 @@ export function createIngest(options: IngestOptions): Ingest {
       screened.push({ ...waiting, ...result.value })
       claims += result.value.report?.claims.length ?? 0
     }
-    const holds = await screening.verify(screened)
+    const holds = await screening.verify(screened).catch(options.failed)
     for (const [index, each] of screened.entries()) {
-      if (stopped) answer(each, refused('internal-error'))
+      if (stopped || holds === undefined) answer(each, refused('internal-error'))
       else if (holds[index]) ready.push(each)
       else answer(each, refused('bad-signature'))
     }
+  }
+
+  /** Our own word does not wait until what friends have brought before is taken. It was signed a moment ago: nothing to check. */
+  function screenOwn(): void {
+    const waiting = queue.take((source) => source !== self)
+    if (waiting === undefined) return
+    const result = screen(waiting)
+    if (result.ok) ready.unshift({ ...waiting, ...result.value })
+    else answer(waiting, refused(result.reason))
   }
 
   function screen(waiting: Waiting): Result<Screened, Refusal> {
@@ -188,12 +204,14 @@ export function createIngest(options: IngestOptions): Ingest {
     }
     ready = ready.slice(tried)
     suspects = Math.max(0, suspects - tried)
-    for (const envelope of relays) options.relay(envelope)
-    if (agenda.committed() > 0) options.committed()
+    const changed = agenda.committed()
+    // Whoever waits for its outcome goes on after this turn.
     for (const { ready: each, outcome, judged } of taken) {
       if (judged === null) answer(each, outcome)
       else void judged.then((done) => answer(each, done ? outcome : refused('internal-error')))
     }
+    for (const envelope of relays) options.relay(envelope)
+    if (changed > 0) options.committed()
     return true
   }
 
@@ -216,8 +234,9 @@ export function createIngest(options: IngestOptions): Ingest {
       return
     }
     options.failed(error)
-    for (const each of ready.splice(0, tried)) answer(each, refused('internal-error'))
-    suspects = Math.max(0, suspects - tried)
+    // Also if the transaction could not even begin: nobody waits for a ledger that may never be well again.
+    for (const each of ready.splice(0, 1)) answer(each, refused('internal-error'))
+    suspects = Math.max(0, suspects - 1)
   }
 
   function answer({ from, done }: Waiting, outcome: Outcome): void {

@@ -37,7 +37,7 @@ export interface Screened extends Delivery {
 export interface Screening {
   /** All but the signature. */
   screen(delivery: Delivery): Result<Screened, Refusal>
-  /** Whether the signatures hold, in the same order; of what is known, or our own, there is none to check. */
+  /** Whether the signatures hold, in the same order; of what is known there is none to check. */
   verify(screened: readonly Screened[]): Promise<boolean[]>
 }
 
@@ -69,9 +69,8 @@ export function createScreening({ ledger, friends, network, admit }: ScreeningOp
   }
 }
 
-/** What we have signed a moment ago need not be checked. */
 function isToVerify(screened: Screened): screened is Screened & { report: Report } {
-  return screened.from !== null && screened.report !== null
+  return screened.report !== null
 }
 
 /** Whom we listen to; `null` is ourselves. */

@@ -1,7 +1,7 @@
 /**
  * yamux, with two holes filled. Version 8.0.3 opens a stream in a microtask of its own; if the connection ends before that
- * runs, the error is nobody's and ends the process. Here it ends the stream. And it lets the other side open streams as
- * often as it likes. Here whoever asks too often loses the connection.
+ * runs, or before a stream is resumed (pace.ts), the error is nobody's and ends the process. Here it ends the stream. And it
+ * lets the other side open streams as often as it likes. Here whoever asks too often loses the connection.
  *
  * multistream-select (1.x) answers each name of a protocol that we don't speak, as many as come, within one turn of the event
  * loop as far as they are there already: a quarter of a megabyte a second of them makes a node deaf. Here that ends.
@@ -11,6 +11,7 @@ import { yamux, type YamuxMuxerInit } from '@libp2p/yamux'
 
 type Factory = ReturnType<typeof yamux>
 type Muxer = ReturnType<ReturnType<Factory>['createStreamMuxer']>
+type YamuxStream = ReturnType<Muxer['onCreateStream']>
 
 interface Guards {
   /** Whether one more stream may be opened by the other side of the connection that has these. */
@@ -49,20 +50,21 @@ function guard(muxer: Muxer, { admits = () => true, negotiationAnswers = Infinit
     // The muxer ends the connection with whatever its reading throws.
     if (!admits(muxer.streams)) throw new Error('too many streams a second')
     endAfterAnswers(stream, negotiationAnswers, () => stream.protocol !== '')
-    take(stream)
+    take(safe(stream))
   }
   const createStream = muxer.onCreateStream.bind(muxer)
-  muxer.onCreateStream = () => {
-    const stream = createStream()
-    const send = stream.sendWindowUpdate.bind(stream)
-    stream.sendWindowUpdate = () => {
-      try {
-        send()
-      } catch (error) {
-        stream.abort(error as Error)
-      }
-    }
-    return stream
-  }
+  muxer.onCreateStream = () => safe(createStream())
   return muxer
+}
+
+function safe(stream: YamuxStream): YamuxStream {
+  const send = stream.sendWindowUpdate.bind(stream)
+  stream.sendWindowUpdate = () => {
+    try {
+      send()
+    } catch (error) {
+      stream.abort(error as Error)
+    }
+  }
+  return stream
 }

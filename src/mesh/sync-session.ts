@@ -56,6 +56,9 @@ interface FrameBytes {
   subarray(): Uint8Array
 }
 
+/** Pages of a set that are read in one turn of the event loop: some ms. With fewer a busy node would be taken for an idle one. */
+const TURN_PAGES = 8
+
 const NOTHING = { sent: 0, received: 0, accepted: 0, rounds: 0 }
 
 type SessionOptions = Omit<DialogueOptions, 'offers' | 'holds'>
@@ -136,9 +139,10 @@ export function runSession(stream: Stream, options: SessionOptions): Session {
   /** A large set takes its time: other things come in between, and it is not finished if the session ends meanwhile. */
   async function gather(pages: Iterable<ItemPage>): Promise<ItemSet> {
     const builder = createItemSetBuilder()
+    let read = 0
     for (const page of pages) {
       builder.add(page)
-      await turn()
+      if (++read % TURN_PAGES === 0) await turn()
       if (failure !== null) break
     }
     return builder.build()

@@ -5,6 +5,7 @@ export function createIssueClock(db: Database) {
   const selectLast = db.prepare("SELECT value FROM meta WHERE key = 'issued_at'")
   const putLast = db.prepare("INSERT OR REPLACE INTO meta (key, value) VALUES ('issued_at', ?)")
   const selectOthersAfter = db.prepare('SELECT 1 FROM reports WHERE issued_at > ? AND brought_by IS NOT NULL LIMIT 1')
+  const selectLastOwn = db.prepare('SELECT max(issued_at) AS value FROM reports WHERE brought_by IS NULL')
 
   const last = (): number => ((selectLast.get() ?? {}) as { value?: number }).value ?? 0
 
@@ -27,9 +28,10 @@ export function createIssueClock(db: Database) {
       return last() > latest && selectOthersAfter.get(latest) === undefined
     },
 
-    /** The next ones begin again from `now`. */
+    /** The next ones begin again from `now`, but are later than those that are left: else they would change nothing. */
     reset(now: number): void {
-      putLast.run(now)
+      const { value } = selectLastOwn.get() as { value: number | null }
+      putLast.run(Math.max(now, value ?? 0))
     }
   }
 }

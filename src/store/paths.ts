@@ -4,6 +4,7 @@
  */
 import { Buffer } from 'node:buffer'
 import type { SQLInputValue, StatementSync } from 'node:sqlite'
+import { isDeepStrictEqual } from 'node:util'
 import { PROTOCOL_LIMITS } from '../core/limits.ts'
 import type { Hop, PeerId, Ppm } from '../core/report.ts'
 import type { Database } from './database.ts'
@@ -99,8 +100,9 @@ export function createPaths(db: Database, peers: Interned) {
   return {
     /** Whether the friend has not said so before. */
     isNews(row: ReportRow, { friend, hops }: StoredPath): boolean {
+      // Compared by name: what is asked about may yet be refused, and gives out no numbers.
       const before = select.get(row, peers.id(friend)) as { hops: Uint8Array } | undefined
-      return before === undefined || Buffer.compare(before.hops, pack(hops)) !== 0
+      return before === undefined || !isDeepStrictEqual(unpack(before.hops), hops)
     },
 
     /** A friend's latest word on how a report reached it replaces its earlier one. */

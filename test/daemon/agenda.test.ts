@@ -64,12 +64,29 @@ test('all that is our own comes before anything else, and whoever said it is tol
 
 test('of our own, what a rolled back turn judged is judged again, and nobody is told too early', async () => {
   const { agenda, turn, judged } = setUp()
-  const own = agenda.own(some('own', 2))
+  const own = agenda.own(some('own', 3))
   agenda.judge(() => true)
+  agenda.committed()
+  agenda.judge(() => true)
+  const lost = agenda.own(some('lost', 1))
   agenda.rolledBack()
+  assert.equal(await lost, false)
   judged.splice(0)
-  assert.deepEqual(turn().sort(), ['own0', 'own1'])
+  assert.deepEqual(turn().sort(), ['own1', 'own2'])
   assert.equal(await own, true)
+  assert.equal(agenda.state(), 'empty')
+})
+
+test('what a friend has changed is judged again after a rollback, on whosever account it was judged', async () => {
+  const { agenda, turn, judged } = setUp()
+  const asked = agenda.ask(some('b', 1))
+  agenda.add(bob, some('b', 2))
+  void agenda.own(['b1' as Subject])
+  agenda.judge(() => false)
+  agenda.rolledBack()
+  assert.equal(await asked, false)
+  judged.splice(0)
+  assert.deepEqual(turn().sort(), ['b0', 'b1'])
 })
 
 test('a turn without a clock looks at so many claims, and at one subject more at most', () => {

@@ -1,6 +1,8 @@
 /** What one friend may cost the others: places in the queue, bytes, claims about one subject, time of the event loop. */
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import crypto from 'node:crypto'
+import { syncBuiltinESMExports } from 'node:module'
+import { mock, test } from 'node:test'
 import type { Subject } from '../../src/core/subject.ts'
 import type { Outcome } from '../../src/daemon/outcome.ts'
 import { encodeEnvelope, encodeReport } from '../../src/wire/codec.ts'
@@ -171,6 +173,19 @@ test('a thousand bans of our own are judged in as many turns as they need, and a
   assert.equal(judged(), 1000)
 })
 
+test('our own word does not wait until all that friends have brought before is taken', async () => {
+  const node = createStand([trusting(bob, 80)])
+  // A turn has time to look at everything, and to take one envelope.
+  let looks = 0
+  Object.defineProperty(node.clock, 'now', { get: () => NOW + (node.db.isTransaction ? 20 * ++looks : 20 * looks) })
+  let taken = 0
+  const flood = Array.from({ length: 100 }, (_, i) => node.ingest(ban(bob, i), bob.id).then(() => taken++))
+  await flood[0]
+  assert.equal(by(await own_(node, '192.0.2.1')), 'accepted')
+  assert.ok(taken < 5, `${taken} before it`)
+  await Promise.all(flood)
+})
+
 test('another path of a known report counts for all its claims, and the same one again, or an echo, for one', async () => {
   const counted: number[] = []
   const node = createStand([trusting(bob, 80), trusting(carol, 80)], {
@@ -235,6 +250,62 @@ test('an envelope that makes the ledger fail harms no other that came with it', 
   ])
   assert.deepEqual(outcomes.map(by), ['accepted', 'internal-error', 'accepted'])
   assert.equal(node.failures.length, 1)
+})
+
+test('if no transaction can begin what came is refused, once each', async () => {
+  const node = createStand([trusting(bob, 80)])
+  // Within another one.
+  node.db.exec('BEGIN')
+  const outcomes = await Promise.all([0, 1].map((n) => node.ingest(ban(bob, n), bob.id)))
+  assert.deepEqual(outcomes.map(by), ['internal-error', 'internal-error'])
+  assert.equal(by(await own_(node, '192.0.2.1')), 'internal-error')
+  assert.equal(node.failures.length, 3)
+  node.db.exec('ROLLBACK')
+  assert.equal(by(await node.ingest(ban(bob, 0), bob.id)), 'accepted')
+})
+
+test('an exception of whoever hears of it after the commit ends nothing', async () => {
+  const node = createStand([trusting(bob, 80)])
+  node.relayed.push = () => {
+    throw new Error('a bug')
+  }
+  for (const n of [0, 1]) assert.equal(by(await node.ingest(ban(bob, n), bob.id)), 'accepted')
+  await new Promise((resolve) => setImmediate(resolve))
+  assert.equal(node.failures.length, 2)
+})
+
+test('if signatures cannot be checked what came is refused, and later it may be taken', async (t) => {
+  const node = createStand([trusting(bob, 80)])
+  const restore = (): void => {
+    mock.restoreAll()
+    syncBuiltinESMExports()
+  }
+  t.after(restore)
+  mock.method(crypto, 'verify', () => {
+    throw new Error('out of memory')
+  })
+  syncBuiltinESMExports()
+  const both = () => Promise.all([0, 1].map((n) => node.ingest(ban(bob, n), bob.id)))
+  assert.deepEqual((await both()).map(by), ['internal-error', 'internal-error'])
+  assert.equal(node.failures.length, 1)
+  restore()
+  assert.deepEqual((await both()).map(by), ['accepted', 'accepted'])
+})
+
+test('another path that is refused leaves no names behind', async () => {
+  let isOpen = true
+  const node = createStand([trusting(bob, 80)], { admit: () => isOpen })
+  const origin = createPeer()
+  const bring = (...way: readonly Peer[]) => {
+    const hops = way.map(({ id }) => ({ peer: id, trust: 900_000 }))
+    const report = { issuedAt: NOW, claims: [claimOf('198.51.100.7', { until: UNTIL })] }
+    return node.ingest(seal(origin, report, { hops }), bob.id)
+  }
+  assert.equal(by(await bring(bob)), 'accepted')
+  const before = node.ledger.names.counts()
+  isOpen = false
+  assert.equal(by(await bring(createPeer(), createPeer(), bob)), 'over-rate')
+  assert.deepEqual(node.ledger.names.counts(), before)
 })
 
 test('after stop what waits is refused, and nothing is taken', async () => {

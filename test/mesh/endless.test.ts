@@ -115,3 +115,17 @@ test("a friend's frames that say nothing are dealt with in many turns of the eve
   await loud.publish('at last')
   await arrives(a, 'at last')
 })
+
+test('a stream that is resumed when its connection has ended just then ends too, and throws nothing', async (t) => {
+  const a = await start(t, {})
+  const { stream } = await rawStream(a, await stranger(t))
+  const connection = await until(() => a.mesh.libp2p.getConnections()[0], 'the connection')
+  const paused = await until(() => connection.streams.find(({ id }) => id === stream.id), 'the stream')
+  paused.pause()
+  stream.send(HELLO)
+  await until(() => (paused as unknown as { readBufferLength: number }).readBufferLength > 0, 'something to be read')
+  await connection.close()
+  assert.equal(paused.readStatus, 'paused')
+  paused.resume()
+  assert.notEqual(paused.status, 'open')
+})

@@ -162,6 +162,18 @@ test('issuedAt follows the clock, but is always later than that of the last repo
   assert.equal(ledger.issueClock.next(0), 501)
 })
 
+test('after own reports from the future are forgotten, the next is still later than those that are left', () => {
+  const ledger = open()
+  for (const issuedAt of [200, 900]) ledger.record(signed(issuedAt, [claim()]), null, 'command')
+  assert.deepEqual(ledger.forgetOwnAfter(500, 100, 10), [ONE_HOST])
+  assert.equal(ledger.issueClock.next(100), 101)
+  ledger.record(signed(200, [claim()]), null, 'command')
+  ledger.record(signed(900, [claim({ subject: OTHER_HOST })]), null, 'command')
+  assert.deepEqual(ledger.forgetOwnAfter(500, 100, 10), [OTHER_HOST])
+  assert.equal(ledger.issueClock.next(100), 201)
+  assert.equal(ledger.issueClock.wasAhead(500), false)
+})
+
 test('in whatever order reports arrive, and however often, the ledger ends with the same registers', () => {
   const claimArbitrary = fc.record({
     kind: fc.constantFrom('ban' as const, 'unban' as const),
