@@ -139,10 +139,10 @@ export function runSession(stream: Stream, options: SessionOptions): Session {
   /** A large set takes its time: other things come in between, and it is not finished if the session ends meanwhile. */
   async function gather(pages: Iterable<ItemPage>): Promise<ItemSet> {
     const builder = createItemSetBuilder()
-    let read = 0
+    let seen = 0
     for (const page of pages) {
       builder.add(page)
-      if (++read % TURN_PAGES === 0) await turn()
+      if (++seen % TURN_PAGES === 0) await turn()
       if (failure !== null) break
     }
     return builder.build()
