@@ -1,5 +1,5 @@
 /**
- * yamux, with two holes filled. Version 8.0.3 opens a stream in a microtask of its own; if the connection ends before that
+ * yamux, with holes filled. Version 8.0.3 opens a stream in a microtask of its own; if the connection ends before that
  * runs, or before a stream is resumed (pace.ts), the error is nobody's and ends the process. Here it ends the stream. And it
  * lets the other side open streams as often as it likes. Here whoever asks too often loses the connection.
  *
