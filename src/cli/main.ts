@@ -1,22 +1,21 @@
-/**
- * From argv to exit code. fail2ban starts `banmesh hook` for every ban, so that way loads as little as it can; everything
- * else goes through commander. The one place that writes to stdout and stderr.
- */
+/** From argv to exit code, by way of commander. The one place that writes to stdout and stderr. */
+import type { Result } from '../core/result.ts'
+import type { HookFate, HookFailure } from '../daemon/hook.ts'
 import type { Failed, Outcome } from './outcome.ts'
 
-export async function main(argv: readonly string[]): Promise<void> {
+/** `hook`: what has become of fail2ban's event, if that was the command; bin/banmesh.ts is ahead of us there. */
+export async function main(
+  argv: readonly string[],
+  hook: Promise<Result<HookFate, HookFailure> | null>
+): Promise<void> {
   const json = argv.includes('--json')
-  const hook = hookArguments(argv)
-  if (hook !== null) {
-    const outcome = await guarded(() => runHook(hook, json))
-    if (outcome !== null) await print(outcome, json)
-    // Not by itself, which takes a millisecond more.
-    process.exit()
-  }
   process.stdout.on('error', outputFailed)
   // Nobody is left to be told.
   process.stderr.on('error', () => undefined)
-  const outcome = await guarded(() => runCommand(argv, json))
+  const outcome = await guarded(async () => {
+    const fate = await hook
+    return fate === null ? runCommand(argv, json) : (await import('./commands/hook.ts')).explainHook(fate)
+  })
   if (outcome !== null) await print(outcome, json)
 }
 
@@ -35,14 +34,6 @@ async function guarded<T>(work: () => Promise<T>): Promise<T | Failed> {
     const message = error instanceof Error ? error.message : String(error)
     return { ok: false, exit: 1, reason: 'internal-error', messages: [`internal error: ${message}`] }
   }
-}
-
-/** Null if there is nothing to say. */
-async function runHook({ config, args }: HookArguments, json: boolean): Promise<Outcome | null> {
-  const { deliverHook } = await import('../daemon/hook.ts')
-  const search = { option: config, env: process.env, cwd: process.cwd() }
-  const fate = await deliverHook(args, { search, now: Date.now(), pid: process.pid })
-  return fate.ok && !json ? null : (await import('./commands/hook.ts')).explainHook(fate)
 }
 
 async function runCommand(argv: readonly string[], json: boolean): Promise<Outcome | null> {
@@ -81,25 +72,6 @@ async function keepCompiledCode(): Promise<void> {
   } catch {
     // A user without a name has no home either.
   }
-}
-
-interface HookArguments {
-  readonly config: string | undefined
-  readonly args: readonly string[]
-}
-
-/** What follows the word `hook` without the global options, or null if that is not the command. */
-function hookArguments(argv: readonly string[]): HookArguments | null {
-  const args: string[] = []
-  let config: string | undefined
-  for (let i = 0; i < argv.length; i++) {
-    const word = argv[i]!
-    if (word === '--json') continue
-    if (word === '--config') config = argv[++i]
-    else if (word.startsWith('--config=')) config = word.slice('--config='.length)
-    else args.push(word)
-  }
-  return args[0] === 'hook' ? { config, args: args.slice(1) } : null
 }
 
 async function print(outcome: Outcome, json: boolean): Promise<void> {

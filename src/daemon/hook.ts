@@ -4,12 +4,12 @@
  * and the process costs little more than starting Node does. Talking to the socket instead would cost half as much again,
  * for node:net alone takes 3 ms; it is the way out if the spool can't be written.
  *
- * All that is imported here is small; config-paths.ts says how it gets by without a YAML parser.
+ * A module costs half a millisecond: so bin/ comes here at once, and there are few; config-paths.ts says how it gets by
+ * without a YAML parser.
  */
 import { join } from 'node:path'
 import { ok, refuse, type Result } from '../core/result.ts'
-import { parseHookArgs } from '../fail2ban/hook-args.ts'
-import type { HookEvent, HookRefusal } from '../fail2ban/hook-event.ts'
+import { parseHookArgs, type HookEvent, type HookRefusal } from '../fail2ban/hook-event.ts'
 import { appendToSpool, type SpoolRefusal } from '../fail2ban/spool.ts'
 import { findConfig, readConfigPaths, type ConfigSearch } from './config-paths.ts'
 
@@ -17,7 +17,8 @@ import { findConfig, readConfigPaths, type ConfigSearch } from './config-paths.t
 const DAEMON_TIMEOUT_MS = 1000
 
 export interface HookOptions {
-  readonly search: ConfigSearch
+  /** Where to look for the config if the command line does not name one. */
+  readonly search: Omit<ConfigSearch, 'option'>
   /** Unix ms. */
   readonly now: number
   readonly pid: number
@@ -31,20 +32,36 @@ export type HookFate =
 
 export type HookFailure = HookRefusal | SpoolRefusal | 'no-config' | 'unreadable-config'
 
-/** `argv` is what follows the word `hook`. */
-export async function deliverHook(
+/** `argv` is the whole command line. Null if `hook` is not its command. */
+export async function runHook(
   argv: readonly string[],
   { search, now, pid }: HookOptions
-): Promise<Result<HookFate, HookFailure>> {
-  const event = parseHookArgs(argv)
+): Promise<Result<HookFate, HookFailure> | null> {
+  const { config: option, words } = withoutGlobals(argv)
+  if (words[0] !== 'hook') return null
+  const event = parseHookArgs(words.slice(1))
   if (!event.ok) return event.reason === 'not-an-address' ? ok('ignored') : event
-  const config = findConfig(search)
+  const config = findConfig({ ...search, option })
   if (!config.ok) return config
   const paths = await readConfigPaths(config.value)
   if (!paths.ok) return refuse('unreadable-config')
   const spooled = appendToSpool(join(paths.value.dataDir, 'spool'), event.value, now, pid)
   if (spooled.ok) return ok('spooled')
   return (await send(paths.value.control, event.value)) ? ok('sent') : spooled
+}
+
+/** The options that every command has. */
+function withoutGlobals(argv: readonly string[]): { config: string | undefined; words: string[] } {
+  const words: string[] = []
+  let config: string | undefined
+  for (let i = 0; i < argv.length; i++) {
+    const word = argv[i]!
+    if (word === '--json') continue
+    if (word === '--config') config = argv[++i]
+    else if (word.startsWith('--config=')) config = word.slice('--config='.length)
+    else words.push(word)
+  }
+  return { config, words }
 }
 
 async function send(socketPath: string, event: HookEvent): Promise<boolean> {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { createControlServer, type ControlPort } from '../../src/control/server.ts'
-import { deliverHook } from '../../src/daemon/hook.ts'
+import { runHook } from '../../src/daemon/hook.ts'
 import { readSpool } from '../../src/fail2ban/spool.ts'
 
 const NOW = 1_763_668_800_000
@@ -25,15 +25,15 @@ const EVENT = { event: 'ban', jail: 'sshd', ip: '192.0.2.7', time: 1_763_668_800
 
 function createFolder(t: TestContext): {
   folder: string
-  deliver: (argv: readonly string[]) => ReturnType<typeof deliverHook>
+  deliver: (argv: readonly string[]) => ReturnType<typeof runHook>
 } {
   const folder = mkdtempSync(join(tmpdir(), 'banmesh-hook-'))
   t.after(() => rmSync(folder, { recursive: true }))
   const config = join(folder, 'banmesh.yaml')
   writeFileSync(config, 'dataDir: data\ncontrol: control.sock\n')
   mkdirSync(join(folder, 'data'))
-  const search = { option: config, env: {}, cwd: '/' }
-  return { folder, deliver: (argv) => deliverHook(argv, { search, now: NOW, pid: 7 }) }
+  const search = { env: { BANMESH_CONFIG: config }, cwd: '/' }
+  return { folder, deliver: (argv) => runHook(['hook', ...argv], { search, now: NOW, pid: 7 }) }
 }
 
 test('an event is on disk when the hook returns', async (t) => {

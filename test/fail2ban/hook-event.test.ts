@@ -1,8 +1,7 @@
 import { deepEqual, equal, ok } from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { HOOK_ARGS_LIMITS, parseHookArgs } from '../../src/fail2ban/hook-args.ts'
-import { checkHookEvent } from '../../src/fail2ban/hook-event.ts'
+import { checkHookEvent, HOOK_ARGS_LIMITS, parseHookArgs } from '../../src/fail2ban/hook-event.ts'
 
 const BAN = 'ban --jail sshd --ip 203.0.113.7 --time 1763668800.2025414 --bantime 600 --failures 3'
 
@@ -131,7 +130,6 @@ test('What the hook needs imports no package and nothing that is slow to load.',
       else ok(cheap.has(specifier), `${file} imports ${specifier}`)
     }
   }
-  visit('hook-args.ts')
   visit('spool.ts')
   ok(seen.has('hook-event.ts'))
 })
