@@ -23,7 +23,7 @@ import { createVerdicts } from '../store/verdicts.ts'
 import { addressesIn } from './addresses.ts'
 import { createAdmission } from './admission.ts'
 import { ALERT_REASONS } from './alerts.ts'
-import { createChronicle } from './chronicle.ts'
+import { createChronicle, type Chronicle } from './chronicle.ts'
 import { createCommands } from './commands.ts'
 import type { Config } from './config.ts'
 import { createCounters } from './counters.ts'
@@ -71,6 +71,8 @@ export type StartRefusal = PremisesRefusal | 'already-running' | 'control-socket
 export interface Daemon {
   /** Multiaddrs. */
   addresses(): readonly string[]
+  /** Calls back with what happens from now on, once it is in the ledger; returns how to stop that. */
+  subscribe: Chronicle['subscribe']
   /** SIGHUP: reads the config again; a bad one changes nothing. */
   reload(): Promise<void>
   /** SIGUSR2: log files are opened anew. */
@@ -260,7 +262,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
     }),
     isProtected: (subject) => ![null, 'vetoed'].includes(protections.protectedBy(subject)),
     now,
-    failed: (reason) => report("fail2ban's spooled events can't be read", { reason })
+    failed: (reason) => report("fail2ban's spooled events can't be read", { reason }),
+    dropped: (files) => logger.warn({ files }, 'files in the spool that are no events of fail2ban were removed')
   })
 
   const syncing = createSyncing({
@@ -468,6 +471,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
   logger.info({ peerId: self, version, network: config.network, listen: running.addresses() }, 'banmesh runs')
   return ok({
     addresses: () => running.addresses(),
+    subscribe: chronicle.subscribe,
     async reload() {
       await reload.run()
     },

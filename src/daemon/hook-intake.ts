@@ -24,6 +24,8 @@ export interface HookIntakeOptions {
   now(): number
   /** A spool that can't be read; once per attempt. */
   failed(reason: string): void
+  /** So many files of the spool were no events, and are removed. */
+  dropped(files: number): void
 }
 
 export interface HookIntake {
@@ -96,17 +98,16 @@ export function createHookIntake(options: HookIntakeOptions): HookIntake {
       const batch = readSpool(spoolDir, SPOOL_BATCH, now())
       if (!batch.ok) return options.failed(batch.reason)
       const { events, junk } = batch.value
-      if (!removeFromSpool(spoolDir, junk).ok) options.failed('spool-unusable')
+      if (junk.length > 0) {
+        options.dropped(junk.length)
+        if (!removeFromSpool(spoolDir, junk).ok) options.failed('spool-unusable')
+      }
+      if (events.length === 0) return
       // Files go only when their events are in the ledger: a crash in between repeats events, and loses none.
       if (!(await apply(events))) return
+      const names = events.map(({ name }) => name)
       // One that can't be removed would be said again and again.
-      if (
-        !removeFromSpool(
-          spoolDir,
-          events.map(({ name }) => name)
-        ).ok
-      )
-        return options.failed('spool-unusable')
+      if (!removeFromSpool(spoolDir, names).ok) return options.failed('spool-unusable')
       if (events.length < SPOOL_BATCH) return
     }
   }

@@ -16,13 +16,16 @@ export function createFlushes(db: Database): Flushes {
   const select = db.prepare('SELECT jail, at FROM flushes ORDER BY at, jail')
   const insert = db.prepare('INSERT OR REPLACE INTO flushes (jail, at) VALUES (?, ?)')
   const clear = db.prepare('DELETE FROM flushes')
+  /** Asked for at every event, and nearly always empty. Nobody else writes them. */
+  let known: readonly Flush[] | null = null
   return {
-    load: () => select.all() as unknown as Flush[],
+    load: () => (known ??= select.all() as unknown as Flush[]),
     save(flushes) {
       transaction(db, () => {
         clear.run()
         for (const { jail, at } of flushes) insert.run(jail, at)
       })
+      known = flushes
     }
   }
 }

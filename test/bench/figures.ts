@@ -20,3 +20,8 @@ export function spreadOf(values: readonly number[]): Spread {
   if (values.length < 10) return { from: Math.min(...values), to: Math.max(...values) }
   return { from: percentile(values, 10), to: percentile(values, 90) }
 }
+
+/** Milliseconds of the machine's monotonic clock, which all processes have in common. */
+export function monotonicMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6
+}

@@ -4,6 +4,7 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { createHash, createPublicKey, generateKeyPairSync, randomBytes, sign, verify } from 'node:crypto'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { setImmediate as turn } from 'node:timers/promises'
 import { gossipsub, TopicValidatorResult, type GossipSub } from '@chainsafe/libp2p-gossipsub'
 import { noise } from '@chainsafe/libp2p-noise'
@@ -21,6 +22,7 @@ import { ROUTING } from '../../src/mesh/gossip.ts'
 import { MESH_LIMITS } from '../../src/mesh/limits.ts'
 import { claimOf, seal, type Peer } from '../support/peers.ts'
 import { until } from '../support/until.ts'
+import { monotonicMs } from './figures.ts'
 import { serve } from './processes.ts'
 
 const TOPIC = '/banmesh/test/reports/1'
@@ -46,6 +48,15 @@ export interface Reached {
   readonly tookMs: number
 }
 
+export interface RawOptions {
+  readonly count: number
+  readonly listen: boolean
+  /** Messages begin with a signature, which is made or checked. */
+  readonly checked?: boolean
+  /** A new SQLite file, into which each message is committed before it is sent, or when it has come. */
+  readonly ledger?: string
+}
+
 interface RawNode {
   readonly peer: Peer
   readonly libp2p: Libp2p<{ gossip: GossipSub }>
@@ -60,9 +71,13 @@ let messages = 0
 let tookMs = 0
 let waiting: { readonly count: number; readonly resolve: (reached: Reached) => void } | null = null
 let prepared: Uint8Array[] = []
+let insert: StatementSync | null = null
+let isSigning = false
 
 serve({
-  async create({ count, listen, checked }: { count: number; listen: boolean; checked: boolean }): Promise<RawPeer[]> {
+  async create({ count, listen, checked = false, ledger }: RawOptions): Promise<RawPeer[]> {
+    isSigning = checked
+    if (ledger !== undefined) insert = openLedger(ledger)
     for (let i = 0; i < count; i++) nodes.push(await createNode(listen, checked))
     return nodes.map(({ peer, libp2p }) => ({ id: peer.id, address: libp2p.getMultiaddrs()[0]?.toString() ?? null }))
   },
@@ -85,7 +100,9 @@ serve({
   },
   async publishStamped(bytes: number): Promise<null> {
     const message = randomBytes(bytes)
-    message.writeDoubleLE(now())
+    message.writeDoubleLE(monotonicMs(), bytes - STAMP_BYTES)
+    if (isSigning) sign(null, message.subarray(SIGNATURE_BYTES), signer.privateKey).copy(message)
+    insert?.run(message)
     await publish(message)
     return null
   },
@@ -165,14 +182,23 @@ async function createNode(listen: boolean, checked: boolean): Promise<RawNode> {
   gossip.topicValidators.set(TOPIC, (_, { data }) => {
     if (checked && !verify(null, data.subarray(SIGNATURE_BYTES), wantedSigner, data.subarray(0, SIGNATURE_BYTES)))
       return TopicValidatorResult.Reject
+    insert?.run(data)
     messages++
-    tookMs = now() - Buffer.from(data.buffer, data.byteOffset, STAMP_BYTES).readDoubleLE()
+    tookMs =
+      monotonicMs() - Buffer.from(data.buffer, data.byteOffset, data.byteLength).readDoubleLE(data.length - STAMP_BYTES)
     arrived()
     return TopicValidatorResult.Ignore
   })
   gossip.subscribe(TOPIC)
   const peer = { id: libp2p.peerId.toString() as PeerId, key: privateKeyFromRaw(privateKey.raw)! }
   return { peer, libp2p }
+}
+
+/** As store/database.ts opens one; each statement is a transaction of its own. */
+function openLedger(path: string): StatementSync {
+  const db = new DatabaseSync(path)
+  db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; CREATE TABLE messages (bytes BLOB NOT NULL)')
+  return db.prepare('INSERT INTO messages VALUES (?)')
 }
 
 /** By the first node. */
@@ -182,10 +208,6 @@ async function publish(message: Uint8Array): Promise<void> {
 
 function arrived(): void {
   if (waiting === null || messages < waiting.count) return
-  waiting.resolve({ at: now(), tookMs })
+  waiting.resolve({ at: monotonicMs(), tookMs })
   waiting = null
-}
-
-function now(): number {
-  return Number(process.hrtime.bigint()) / 1e6
 }

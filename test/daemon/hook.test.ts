@@ -1,7 +1,7 @@
 /** fail2ban's hook, as a process of its own: what it tells is never lost, and taken at once or at the next start. */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
@@ -77,6 +77,7 @@ test('what is in the spool and is no event is thrown away, and what follows is t
   await alice.start()
   await until(async () => (await alice.why(HOST)).accepted, 'the event behind the junk')
   assert.deepEqual(spooled(alice), [])
+  assert.match(readFileSync(join(alice.dir, 'daemon.log'), 'utf8'), /"files":2,"msg":"files in the spool/)
 })
 
 test('killed in the middle of taking up a thousand events, the daemon takes up the rest at its next start', async () => {
