@@ -6,6 +6,7 @@
 import type {
   Connection,
   CreateListenerOptions,
+  DialTransportOptions,
   Listener,
   PeerId as Libp2pPeerId,
   Transport,
@@ -18,6 +19,7 @@ import type { PeerId } from '../core/report.ts'
 import { hostOf } from './gate.ts'
 import type { MeshLimits } from './limits.ts'
 import { endAfterAnswers } from './muxer.ts'
+import { inOnePacket } from './packets.ts'
 
 const SECOND_MS = 1000
 
@@ -102,9 +104,12 @@ export function guardedTcp(
   return (all) => {
     const transport = tcp()(all)
     const create = transport.createListener.bind(transport)
+    const dial = transport.dial.bind(transport)
     return Object.assign(transport, {
       createListener: (options: CreateListenerOptions): Listener =>
-        create({ ...options, upgrader: guarded(options.upgrader, admits, handshakeAnswers) })
+        create({ ...options, upgrader: inOnePacket(guarded(options.upgrader, admits, handshakeAnswers)) }),
+      dial: (to: Multiaddr, options: DialTransportOptions) =>
+        dial(to, { ...options, upgrader: inOnePacket(options.upgrader) })
     })
   }
 }

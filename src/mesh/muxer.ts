@@ -3,6 +3,8 @@
  * runs, or before a stream is resumed (pace.ts), the error is nobody's and ends the process. Here it ends the stream. And it
  * lets the other side open streams as often as it likes. Here whoever asks too often loses the connection.
  *
+ * It answers every frame with a window update, before anybody sees what was in the frame. Here it is once for half a window.
+ *
  * multistream-select (1.x) answers each name of a protocol that we don't speak, as many as come, within one turn of the event
  * loop as far as they are there already: a quarter of a megabyte a second of them makes a node deaf. Here that ends.
  */
@@ -12,6 +14,16 @@ import { yamux, type YamuxMuxerInit } from '@libp2p/yamux'
 type Factory = ReturnType<typeof yamux>
 type Muxer = ReturnType<ReturnType<Factory>['createStreamMuxer']>
 type YamuxStream = ReturnType<Muxer['onCreateStream']>
+
+/** What we use of a stream beyond its interface: its state, and how many bytes may still come of how many. */
+interface Receiving {
+  readonly state: number
+  readonly recvWindowCapacity: number
+  readonly recvWindow: number
+}
+
+/** yamux's `StreamState`, which is not exported. */
+const ESTABLISHED = 3
 
 interface Guards {
   /** Whether one more stream may be opened by the other side of the connection that has these. */
@@ -59,7 +71,9 @@ function guard(muxer: Muxer, { admits = () => true, negotiationAnswers = Infinit
 
 function safe(stream: YamuxStream): YamuxStream {
   const send = stream.sendWindowUpdate.bind(stream)
+  const receiving = stream as unknown as Receiving
   stream.sendWindowUpdate = () => {
+    if (receiving.state === ESTABLISHED && receiving.recvWindowCapacity > receiving.recvWindow / 2) return
     try {
       send()
     } catch (error) {
