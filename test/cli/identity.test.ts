@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, statSync, writeFileSync } from 'node:fs'
+import { chownSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fingerprint } from '../../src/daemon/fingerprint.ts'
+import { requires } from '../support/requirements.ts'
 import { createShell, LOOPBACK, pretendDaemon, type Shell } from './shell.ts'
 
 async function node(shell: Shell, more: Record<string, unknown> = {}): Promise<string> {
@@ -66,6 +67,21 @@ test('a status with somebody who knocked says how to let them in', async (t) => 
   )
   assert.match(stdout, /^reachable +not directly/m)
 })
+
+test(
+  'a key that root rotates stays that of the daemon, which is another user',
+  { skip: requires({ root: true }) },
+  async (t) => {
+    const shell = createShell(t)
+    const before = await node(shell)
+    chownSync(join(shell.folder, 'identity.key'), 12345, 54321)
+    await shell.json('id', 'rotate')
+    for (const file of ['identity.key', 'identity.rotation', `identity.key.${before.slice(-8)}`]) {
+      const { uid, gid, mode } = statSync(join(shell.folder, file))
+      assert.deepEqual([uid, gid, mode & 0o777], [12345, 54321, 0o600], file)
+    }
+  }
+)
 
 test('a rotated key is a new one, the old one is kept, and a second rotation waits for the first', async (t) => {
   const shell = createShell(t)

@@ -3,11 +3,13 @@
  * files; a running daemon goes on under its old key until it is restarted.
  */
 import {
+  chownSync,
   copyFileSync,
   existsSync,
   mkdirSync,
   readFileSync,
   renameSync,
+  statSync,
   unlinkSync,
   writeFileSync,
   constants
@@ -48,6 +50,7 @@ export async function rotate(context: Context): Promise<Outcome> {
   try {
     copyFileSync(file, kept, constants.COPYFILE_EXCL)
     writeRotation(config.dataDir, signRotation(config.network, old.value, next.value, context.now()))
+    for (const made of [kept, rotationFile(config.dataDir), fresh]) giveToOwnerOf(file, made)
     renameSync(fresh, file)
   } catch (error) {
     return notWritable(file, error)
@@ -71,6 +74,12 @@ export async function rotate(context: Context): Promise<Outcome> {
     fingerprint: fingerprint(peerId)
   }
   return done(json, lines.join('\n'))
+}
+
+/** The daemon, which may be another user than root who types the command, has to read it. */
+function giveToOwnerOf(file: string, made: string): void {
+  const [owner, own] = [statSync(file), statSync(made)]
+  if (own.uid !== owner.uid || own.gid !== owner.gid) chownSync(made, owner.uid, owner.gid)
 }
 
 interface Bundle {
