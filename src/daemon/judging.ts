@@ -57,14 +57,9 @@ export function createJudging(options: JudgingOptions): Judging {
     const now = options.now()
     const claims = ledger.bans(subject, Math.floor(now / 1000))
     const evidence = claims.filter(({ own }) => own === null).map((claim) => toEvidence(claim, friends))
-    const verdict = judge({
-      subject,
-      evidence,
-      policy: options.policy(),
-      protectedBy: options.protectedBy(subject),
-      now
-    })
-    return { verdict, claims, stored: combine(subject, verdict, claims) }
+    const protectedBy = options.protectedBy(subject)
+    const verdict = judge({ subject, evidence, policy: options.policy(), protectedBy, now })
+    return { verdict, claims, stored: combine(subject, verdict, claims, protectedBy !== null) }
   }
 
   function review(subject: Subject): number {
@@ -127,27 +122,33 @@ function toEvidence({ origin, jail, until, issuedAt, paths }: StoredClaim, frien
 }
 
 /**
- * Our own claims need no verdict: we believe ourselves. What the operator banned by command is handed over like a verdict;
- * what our fail2ban reported it has already. Null if there is nothing to keep.
+ * Our own claims need no verdict: we believe ourselves. What the operator banned by command is handed over like a verdict,
+ * unless it has become protected since: then it is held with that reason. What our fail2ban reported it has already. Null
+ * if there is nothing to keep.
  */
-function combine(subject: Subject, verdict: Verdict, claims: readonly StoredClaim[]): StoredVerdict | null {
+function combine(
+  subject: Subject,
+  verdict: Verdict,
+  claims: readonly StoredClaim[],
+  isProtected: boolean
+): StoredVerdict | null {
   const own = claims.filter((claim) => claim.own !== null)
-  const ends = own.map(({ until }) => until)
-  const mesh = verdict.accepted ? (verdict.until ?? 0) : 0
   if (own.length === 0 && verdict.origins === 0) return null
-  const commanded = own.filter((claim) => claim.own === 'command').map(({ until }) => until)
+  const believed = own.filter((claim) => claim.own === 'fail2ban' || !isProtected)
+  const ends = (believed.length > 0 ? believed : own).map(({ until }) => until)
+  const mesh = verdict.accepted ? (verdict.until ?? 0) : 0
   return {
     subject,
     score: own.length > 0 ? ONE : verdict.score,
-    accepted: own.length > 0 || verdict.accepted,
+    accepted: believed.length > 0 || verdict.accepted,
     until: own.length > 0 ? Math.max(mesh, ...ends) : (verdict.until ?? 0),
     reviewAt: Math.min(verdict.reviewAt ?? Infinity, ...ends),
     origins: verdict.origins + (own.length > 0 ? 1 : 0),
     jail: verdict.remoteJail ?? own[0]?.jail ?? UNKNOWN_JAIL,
     localJail: verdict.accepted ? verdict.jail : null,
-    reason: own.length > 0 ? 'own' : verdict.reason,
+    reason: believed.length > 0 ? 'own' : verdict.reason,
     own: own.length > 0,
-    handOff: verdict.accepted || commanded.length > 0
+    handOff: verdict.accepted || believed.some((claim) => claim.own === 'command')
   }
 }
 

@@ -106,6 +106,24 @@ test('what our fail2ban banned is believed but not handed back to it; what the o
   )
 })
 
+test('what the operator banned ends when it becomes protected, and comes back; what our fail2ban banned it has', async () => {
+  const node = createStand([])
+  const own = (jail: string, at: number): Uint8Array =>
+    seal(node.self, { issuedAt: at, claims: [claimOf(HOST, { jail, until: SECONDS + 60 })] })
+  await node.ingest.own(own('manual', NOW), 'command')
+  const judged = async (protectedBy: 'allowlisted' | null): Promise<unknown[]> => {
+    node.guard.protectedBy = () => protectedBy
+    await node.ingest.review([HOST])
+    const { accepted, reason, handOff, until } = node.verdicts.get(HOST)!
+    return [accepted, reason, handOff, until - SECONDS, node.handedOver().at(-1)?.action]
+  }
+  assert.deepEqual(await judged(null), [true, 'own', true, 60, 'ban'])
+  assert.deepEqual(await judged('allowlisted'), [false, 'allowlisted', false, 60, 'unban'])
+  assert.deepEqual(await judged(null), [true, 'own', true, 60, 'ban'])
+  await node.ingest.own(own('sshd', NOW + 1), 'fail2ban')
+  assert.deepEqual(await judged('allowlisted'), [true, 'own', false, 60, 'unban'])
+})
+
 test('a friend in observe mode convinces nobody, and why says so', async () => {
   const node = createStand([{ ...trusting(bob, 80), observe: true }])
   await node.ingest(say(), bob.id)
