@@ -54,8 +54,11 @@ async function explainRefusal<Reason extends string>(
       return failed(2, reason, `${path} can't be read`)
     case 'not-writable':
       return failed(1, reason, `${path} can't be replaced`, 'the command has to own the file, or be root')
-    default:
-      return explain(reason)
+    default: {
+      // A config that is wrong is said first: what was looked for may stand where it can't be read.
+      const whole = await readConfig(context)
+      return whole.ok ? explain(reason) : whole
+    }
   }
 }
 

@@ -151,6 +151,10 @@ export function createControlServer(
     http: { headersTimeout: limits.requestMs, connectionsCheckingInterval: limits.checkMs },
     // A client that never ends its request must not keep the daemon from stopping.
     forceCloseConnections: true,
+    // What is wrong with a URL is found before there is a route, and would be told in fastify's form.
+    frameworkErrors({ message, statusCode = 400 }, _request, reply: FastifyReply) {
+      void reply.code(statusCode).send(errorOf('bad-request', message))
+    },
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false } }
   })
   app.server.maxConnections = limits.connections

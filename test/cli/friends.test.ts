@@ -154,6 +154,8 @@ test('a broken config is not changed', async (t) => {
   const file = join(shell.folder, 'banmesh.yaml')
   await refused(shell, 2, `${file}:1:1: netwrk: unknown key`, 'friend', 'add', BOB)
   await refused(shell, 2, `${file}:1:1: netwrk: unknown key`, 'friend', 'remove', ALICE)
+  await refused(shell, 2, `${file}:1:1: netwrk: unknown key`, 'friend', 'remove', 'who-is-not-there')
+  await refused(shell, 2, `${file}:1:1: netwrk: unknown key`, 'allow', 'remove', '192.0.2.1')
 })
 
 test('a config that another command is changing is not changed', async (t) => {
