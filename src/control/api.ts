@@ -250,7 +250,10 @@ export interface LiveEvent {
   readonly jail: string | null
   /** Of a friend; of a hand-off (`log`, `fail2ban`); of a command. */
   readonly name: string | null
-  /** Why a verdict is as it is; how many events were skipped. */
+  /**
+   * Why a verdict is as it is; of one that has ended also `expired`, or `lifted`: nobody says so any more. How many events
+   * were skipped.
+   */
   readonly reason: string | null
 }
 
@@ -275,6 +278,8 @@ export interface Why {
   readonly accepted: boolean
   readonly reason: string
   readonly until: number | null
+  /** The narrowest accepted CIDR that bans it too, whatever is said about itself, or null. */
+  readonly coveredBy: string | null
   readonly evidence: readonly {
     readonly origin: string
     readonly jail: string

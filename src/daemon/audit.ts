@@ -17,7 +17,7 @@ import type { OutboxEntry } from '../store/outbox.ts'
 export interface AuditOptions {
   /** Null: turned off. Asked at every batch. */
   path(): string | null
-  why(subject: Subject): Why
+  why(subject: Subject): Pick<Why, 'evidence' | 'reason' | 'heldBack'>
   /** Unix ms. */
   now(): number
   readonly schedule: Schedule

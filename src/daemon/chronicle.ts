@@ -19,7 +19,7 @@ export interface ChronicleOptions {
   readonly friends: Friends
   readonly logger: Logger
   judging(): Judging
-  views(): Pick<Views, 'why'>
+  views(): Pick<Views, 'judged'>
   config(): Config
   report(message: string, detail?: Record<string, unknown>): void
   /** Unix ms. */
@@ -49,7 +49,7 @@ export function createChronicle(options: ChronicleOptions): Chronicle {
   const alerts = createAlerts({ friends, claims: (subject) => options.judging().explain(subject).claims })
   const audit = createAudit({
     path: () => auditPath(options.config()),
-    why: (subject) => options.views().why(subject),
+    why: (subject) => options.views().judged(subject),
     now,
     schedule,
     failed: (error) => options.report("the audit log can't be written", { error })
@@ -62,6 +62,13 @@ export function createChronicle(options: ChronicleOptions): Chronicle {
     return after !== null && (before === null || before.score !== after.score) ? 'held' : null
   }
 
+  /** Its time has come, who said so has taken it back, or what is left of it does not count any more. */
+  function endOf({ subject, until }: StoredVerdict): string {
+    if (until * 1000 <= now()) return 'expired'
+    const { verdict, claims } = options.judging().explain(subject)
+    return claims.length === 0 ? 'lifted' : verdict.reason
+  }
+
   return {
     load: alerts.load,
     changed(subject, before, after) {
@@ -72,7 +79,7 @@ export function createChronicle(options: ChronicleOptions): Chronicle {
         live.stage({ ...about, kind: 'alert' })
       }
       const kind = verdictEvent(before, after)
-      if (kind !== null) live.stage({ ...about, kind, ...(after === null && { reason: 'expired' }) })
+      if (kind !== null) live.stage({ ...about, kind, reason: after === null ? endOf(before!) : reason })
     },
     committed() {
       live.publish()

@@ -70,6 +70,8 @@ export interface Views {
   status(): Promise<Status>
   friends(): FriendView[]
   verdicts(all: boolean): VerdictView[]
+  /** What is said about the subject itself: the audit log needs no more, and 80 CIDRs may cover an IPv6 address. */
+  judged(subject: Subject): Omit<Why, 'coveredBy'>
   why(subject: Subject): Why
   check(subject: Subject): Checked
 }
@@ -120,6 +122,25 @@ export function createViews(options: ViewOptions): Views {
     })
   }
 
+  function judged(subject: Subject): Omit<Why, 'coveredBy'> {
+    const { verdict, claims, stored } = judging.explain(subject)
+    const idle = stored?.handOff === true && verdicts.get(subject)?.handOff !== true
+    return {
+      subject,
+      heldBack: !idle ? null : holds.isFlushed(subject) ? 'flushed' : holds.paused() ? 'paused' : null,
+      score: percent(stored?.score ?? 0),
+      threshold: percent(verdict.threshold),
+      accepted: stored?.accepted ?? false,
+      reason: stored?.reason ?? verdict.reason,
+      until: stored?.until ?? null,
+      evidence: claims.flatMap(evidenceView)
+    }
+  }
+
+  function coverOf(subject: Subject): Subject | null {
+    return coveringCidrs(subject).find((cidr) => verdicts.get(cidr)?.accepted) ?? null
+  }
+
   return {
     async status() {
       const { network, policy, discovery } = options.config()
@@ -155,23 +176,11 @@ export function createViews(options: ViewOptions): Views {
     },
     friends: () => friends.all().map(friendView),
     verdicts: (all) => [...verdicts.all()].filter(({ accepted }) => all || accepted).map(verdictView),
-    why(subject) {
-      const { verdict, claims, stored } = judging.explain(subject)
-      const idle = stored?.handOff === true && verdicts.get(subject)?.handOff !== true
-      return {
-        subject,
-        heldBack: !idle ? null : holds.isFlushed(subject) ? 'flushed' : holds.paused() ? 'paused' : null,
-        score: percent(stored?.score ?? 0),
-        threshold: percent(verdict.threshold),
-        accepted: stored?.accepted ?? false,
-        reason: stored?.reason ?? verdict.reason,
-        until: stored?.until ?? null,
-        evidence: claims.flatMap(evidenceView)
-      }
-    },
+    judged,
+    why: (subject) => ({ ...judged(subject), coveredBy: coverOf(subject) }),
     check(subject) {
-      const by = [subject, ...coveringCidrs(subject)].find((cidr) => verdicts.get(cidr)?.accepted)
-      return { subject, banned: by !== undefined, by: by ?? null }
+      const by = verdicts.get(subject)?.accepted ? subject : coverOf(subject)
+      return { subject, banned: by !== null, by }
     }
   }
 }

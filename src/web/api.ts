@@ -120,6 +120,8 @@ export interface WhyView {
   readonly accepted: boolean
   readonly reason: string
   readonly until: number | null
+  /** The narrowest accepted CIDR that bans it too, or null. */
+  readonly coveredBy: string | null
   readonly evidence: readonly EvidenceView[]
 }
 

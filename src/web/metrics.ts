@@ -1,6 +1,7 @@
 /**
  * The metrics: what is counted as it happens, and what is read when somebody asks. Every label is bounded: friends are
- * the configured ones, by name; outcomes, reasons and targets are words of our own.
+ * the configured ones, by name; outcomes, reasons and targets are words of our own. Every name begins with `banmesh_`, also
+ * of what Node.js and libp2p tell of themselves.
  */
 import { prometheusMetrics } from '@libp2p/prometheus-metrics'
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
@@ -32,7 +33,7 @@ export interface MetricsSource {
 }
 
 export interface Metrics {
-  /** libp2p's own metrics, beside these; to be given to libp2p as its `metrics`. */
+  /** libp2p's own metrics; to be given to libp2p as its `metrics`. */
   readonly libp2p: ReturnType<typeof prometheusMetrics>
   /** A friend has brought a report; `reason` if it was refused. */
   reported(friend: string, outcome: string, reason: string | null): void
@@ -47,6 +48,8 @@ export interface Metrics {
   failed(): void
   text(): Promise<string>
 }
+
+const PREFIX = 'banmesh_'
 
 /** Refusals that are a limit that was hit, and what that limit is called. */
 const LIMITS: Readonly<Record<string, string>> = {
@@ -66,7 +69,8 @@ const HANDOFF_SECONDS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 export function createMetrics(source: MetricsSource): Metrics {
   const registry = new Registry()
   const registers = [registry]
-  collectDefaultMetrics({ register: registry })
+  collectDefaultMetrics({ register: registry, prefix: PREFIX })
+  const libp2p = new Registry()
 
   const gauge = <Label extends string>(
     name: string,
@@ -75,7 +79,7 @@ export function createMetrics(source: MetricsSource): Metrics {
     read: (set: (labels: Partial<Record<Label, string>>, value: number) => void) => void | Promise<void>
   ) =>
     new Gauge({
-      name: `banmesh_${name}`,
+      name: PREFIX + name,
       help,
       labelNames,
       registers,
@@ -86,13 +90,13 @@ export function createMetrics(source: MetricsSource): Metrics {
       }
     })
   const counter = <Label extends string>(name: string, help: string, labelNames: readonly Label[]) =>
-    new Counter({ name: `banmesh_${name}`, help, labelNames, registers })
+    new Counter({ name: PREFIX + name, help, labelNames, registers })
   const histogram = <Label extends string>(
     name: string,
     help: string,
     buckets: number[],
     labelNames: readonly Label[] = []
-  ) => new Histogram({ name: `banmesh_${name}`, help, labelNames, buckets, registers })
+  ) => new Histogram({ name: PREFIX + name, help, labelNames, buckets, registers })
 
   gauge('build_info', 'Always 1; the version is a label.', ['version'], (set) => set({ version: source.version }, 1))
   gauge('uptime_seconds', 'Since the daemon started.', [], (set) => set({}, source.uptimeSeconds()))
@@ -179,7 +183,7 @@ export function createMetrics(source: MetricsSource): Metrics {
   for (const reason of ['own-address', 'friend-address']) alarms.inc({ reason }, 0)
 
   return {
-    libp2p: prometheusMetrics({ registry, collectDefaultMetrics: false }),
+    libp2p: prometheusMetrics({ registry: libp2p, collectDefaultMetrics: false }),
     reported(friend, outcome, reason) {
       reports.inc({ friend, outcome })
       if (reason === null) return
@@ -198,6 +202,11 @@ export function createMetrics(source: MetricsSource): Metrics {
       if (seconds !== null) lag.observe({ target }, seconds)
     },
     failed: () => errors.inc(),
-    text: () => registry.metrics()
+    text: async () => (await registry.metrics()) + prefixed(await libp2p.metrics())
   }
+}
+
+/** libp2p has no option for it: each line begins with a name, or with `# HELP` or `# TYPE` and a name. */
+function prefixed(text: string): string {
+  return text.replace(/^(# (?:HELP|TYPE) )?(?=\w)/gm, `$1${PREFIX}`)
 }

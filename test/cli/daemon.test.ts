@@ -72,6 +72,30 @@ test('a node that keeps to itself', async (t) => {
     assert.partialDeepStrictEqual(await shell.json('unban', '--forget-veto', '203.0.113.7'), { vetoed: false })
   })
 
+  await t.test('why and check name the CIDR that an address is banned with', async () => {
+    await shell.banmesh('ban', '198.51.100.0/24')
+    const covered = { accepted: false, reason: 'no-evidence', coveredBy: '198.51.100.0/24', evidence: [] }
+    assert.partialDeepStrictEqual(await shell.json('why', '198.51.100.7'), covered)
+    assert.match((await shell.banmesh('why', '198.51.100.7')).stdout, /^198\.51\.100\.7 is banned here as part of /)
+    const wanted = { subject: '198.51.100.7', banned: true, by: '198.51.100.0/24' }
+    assert.deepEqual(await shell.json('check', '198.51.100.7'), wanted)
+    // Itself is no part of it.
+    assert.partialDeepStrictEqual(await shell.json('why', '198.51.100.0/24'), { accepted: true, coveredBy: null })
+    await shell.banmesh('ban', '198.51.100.7')
+    assert.partialDeepStrictEqual(await shell.json('why', '198.51.100.7'), {
+      ...covered,
+      accepted: true,
+      reason: 'own',
+      evidence: [{}]
+    })
+    assert.partialDeepStrictEqual(await shell.json('check', '198.51.100.7'), { by: '198.51.100.7' })
+    for (const subject of ['198.51.100.7', '198.51.100.0/24']) {
+      await shell.banmesh('unban', subject)
+      await shell.banmesh('unban', '--forget-veto', subject)
+    }
+    assert.partialDeepStrictEqual(await shell.json('why', '198.51.100.7'), { coveredBy: null })
+  })
+
   await t.test("fail2ban's hook", async () => {
     const now = String(Math.floor(Date.now() / 1000))
     const what = ['--jail', 'sshd', '--ip', '203.0.113.9', '--time', now, '--bantime', '600']

@@ -53,6 +53,7 @@ test('banmesh why', async (t) => {
     accepted: false,
     reason: 'under-threshold',
     until: IN_HOURS,
+    coveredBy: null,
     evidence: [
       {
         origin: '12D3KooWorigin',
@@ -77,6 +78,33 @@ WEIGHS  JAIL  ENDS       TOLD BY
   )
   assert.match(await done(shell, 'why', '203.0.113.8'), /\nnobody has said anything about it$/)
   assert.deepEqual(await shell.json('why', '203.0.113.7'), why)
+})
+
+test('banmesh why names the CIDR that bans an address', async (t) => {
+  const shell = createShell(t)
+  shell.write('banmesh.yaml', 'control: control.sock')
+  const none = { heldBack: null, score: 0, threshold: 80, accepted: false, reason: 'no-evidence', until: null }
+  const whys: Record<string, Partial<Why>> = {
+    '203.0.113.7': {},
+    '203.0.113.8': { score: 80, accepted: true, reason: 'accepted' },
+    '203.0.113.9': { score: 80, accepted: true, reason: 'accepted', heldBack: 'flushed' }
+  }
+  await pretendDaemon(t, shell, {
+    why: (subject) => ({ subject, ...none, coveredBy: '203.0.113.0/24', evidence: [], ...whys[subject] })
+  })
+  assert.equal(
+    await done(shell, 'why', '203.0.113.7'),
+    `203.0.113.7 is banned here as part of 203.0.113.0/24; by itself: score 0 %, threshold 80 % (no-evidence)
+nobody has said anything about it alone; banmesh why 203.0.113.0/24 says more`
+  )
+  assert.match(
+    await done(shell, 'why', '203.0.113.8'),
+    /is banned here, also as part of 203\.0\.113\.0\/24: score 80 %/
+  )
+  assert.match(
+    await done(shell, 'why', '203.0.113.9'),
+    /is banned here, also as part of 203\.0\.113\.0\/24, but flushed: not handed over before banmesh resume: score/
+  )
 })
 
 test('banmesh check answers by its exit code', async (t) => {

@@ -7,7 +7,7 @@ import type { Subject } from '../../src/core/subject.ts'
 import { createCounters } from '../../src/daemon/counters.ts'
 import { createFriends, type Friend } from '../../src/daemon/friends.ts'
 import { createIngest } from '../../src/daemon/ingest.ts'
-import { createJudging } from '../../src/daemon/judging.ts'
+import { createJudging, type JudgingOptions } from '../../src/daemon/judging.ts'
 import { createOffers } from '../../src/daemon/offers.ts'
 import { openDatabase } from '../../src/store/database.ts'
 import { createHolds } from '../../src/store/holds.ts'
@@ -45,6 +45,8 @@ export interface StandLimits {
   readonly claimsPerSubject?: number
   /** Default: friends may bring as much as they like. */
   readonly admit?: (friend: PeerId, claims: number) => boolean
+  /** Default: nobody is told. */
+  readonly changed?: JudgingOptions['changed']
 }
 
 export function createStand(list: readonly Friend[], limits: StandLimits = {}) {
@@ -82,7 +84,7 @@ export function createStand(list: readonly Friend[], limits: StandLimits = {}) {
     takes: (target, { localJail }) => target !== 'fail2ban:web-mesh' || localJail === 'web-mesh',
     followsUntil: (target) => target === 'nftables',
     now,
-    changed: () => undefined
+    changed: limits.changed ?? (() => undefined)
   })
   const offers = createOffers({ ledger, friends, self: self.id, limits: () => ({ maxHops: 6, relayFloor: 50_000 }) })
   const ingest = createIngest({

@@ -250,7 +250,7 @@ async function heapMib(node: NodeHandle, place: Namespace | undefined): Promise<
   const script = `fetch('${url}').then((answer) => answer.text()).then((text) => process.stdout.write(text))`
   const metrics =
     place === undefined ? await (await fetch(url)).text() : await runOk(place.inside([process.execPath, '-e', script]))
-  return Number(/^nodejs_heap_size_used_bytes(?:\{[^}]*\})? (\S+)$/m.exec(metrics)![1]) / 1024 / 1024
+  return Number(/^banmesh_nodejs_heap_size_used_bytes(?:\{[^}]*\})? (\S+)$/m.exec(metrics)![1]) / 1024 / 1024
 }
 
 interface Sample {

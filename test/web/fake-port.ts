@@ -66,6 +66,7 @@ export function createFakePort(
         accepted: false,
         reason: 'no-evidence',
         until: null,
+        coveredBy: null,
         evidence: []
       },
     counts: () => ({ accepted: 1, held: 1 }),

@@ -78,10 +78,15 @@ test('a friend that goes is down', async () => {
 
 test('names and labels keep to the rules of Prometheus', async () => {
   const text = await scrape('bob')
-  // libp2p's own are beside ours.
-  assert.match(text, /^libp2p_data_transfer_bytes_total\{protocol="\/meshsub/m)
+  const isOurs = (name: string): boolean => name.startsWith('banmesh_')
+  for (const line of text.split('\n')) assert.ok(line === '' || line.startsWith('# ') || isOurs(line), line)
+  // libp2p's and Node's are among them.
+  assert.match(text, /^banmesh_libp2p_data_transfer_bytes_total\{protocol="\/meshsub/m)
+  assert.match(text, /^banmesh_process_cpu_seconds_total \d/m)
   const families = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => ({ name: name!, type: type! }))
-  const ours = families.filter(({ name }) => name.startsWith('banmesh_'))
+  assert.ok(families.every(({ name }) => isOurs(name)))
+  assert.equal(new Set(families.map(({ name }) => name)).size, families.length)
+  const ours = families.filter(({ name }) => !/^banmesh_(?:libp2p|nodejs|process)_/.test(name))
   assert.ok(ours.length >= 25)
   for (const { name, type } of ours) {
     assert.match(name, /^banmesh_[a-z][a-z_]*$/)

@@ -29,12 +29,15 @@ export async function why(context: Context, text: string): Promise<Outcome> {
   if (!subject.ok) return subject
   const answer = await ask<Why>(context, { method: 'GET', path: subjectPath('why', subject.value) })
   if (!answer.ok) return answer
-  const { score, threshold, accepted, reason, until, evidence, heldBack } = answer.value
+  const { score, threshold, accepted, reason, until, evidence, heldBack, coveredBy } = answer.value
   const held = heldBack === null ? '' : `, but ${heldBack}: not handed over before banmesh resume`
-  const state = accepted ? `banned here${held}` : 'not banned here'
+  const part = `as part of ${coveredBy}`
+  const cover = coveredBy === null ? '' : accepted ? `, also ${part}` : ` ${part}; by itself`
+  const state = accepted || coveredBy !== null ? `banned here${cover}${held}` : 'not banned here'
   const ends = until === null ? '' : `, ends ${formatUntil(until, context.now())}`
   const head = `${subject.value} is ${state}: score ${percent(score)}, threshold ${percent(threshold)} (${printable(reason)})${ends}`
-  if (evidence.length === 0) return done(answer.value, `${head}\nnobody has said anything about it`)
+  const whom = coveredBy === null ? 'it' : `it alone; banmesh why ${coveredBy} says more`
+  if (evidence.length === 0) return done(answer.value, `${head}\nnobody has said anything about ${whom}`)
   const rows = evidence.map((item) => [
     percent(item.confidence),
     item.jail,

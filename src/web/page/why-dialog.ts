@@ -30,8 +30,12 @@ export function WhyDialog(props: Props): ComponentChild {
 }
 
 function Answer({ app, state, answer }: Props & { readonly answer: WhyView }): ComponentChild {
-  const { accepted, score, threshold, reason, until, evidence } = answer
-  const word = accepted ? 'Banned' : evidence.length > 0 ? 'Held' : 'Not banned'
+  const { accepted, score, threshold, reason, until, coveredBy, evidence } = answer
+  const word = accepted
+    ? 'Banned'
+    : evidence.length > 0
+      ? 'Held'
+      : `Not banned${coveredBy === null ? '' : ' by itself'}`
   const self = state.overview?.status.peerId ?? ''
   const tree = pathTree(self, evidence)
   return h(
@@ -46,6 +50,15 @@ function Answer({ app, state, answer }: Props & { readonly answer: WhyView }): C
         ? null
         : h('span', { class: 'quiet', title: moment(until) }, ` Ends in ${span(until - state.now / 1000)}.`)
     ),
+    coveredBy === null
+      ? null
+      : h(
+          'p',
+          { class: 'verdict bad' },
+          h('strong', null, 'Banned'),
+          ' as part of ',
+          h('button', { type: 'button', class: 'plain', onClick: () => app.ask(coveredBy) }, coveredBy)
+        ),
     h(
       'dl',
       { class: 'score' },
