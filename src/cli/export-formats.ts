@@ -57,14 +57,17 @@ function uncovered(exported: readonly Exported[]): Subject[] {
   return wide
 }
 
+/** Not the name of the nftables hand-off's, which the daemon looks after. */
+const NFT_TABLE = 'inet banmesh_export'
+
 /** The table is replaced as a whole, in one transaction. */
 function formatNft(exported: readonly Exported[]): string {
   const [ipv4, ipv6] = byFamily(exported)
   return lines([
-    '# banmesh export: load with `nft -f FILE`, take back with `nft delete table inet banmesh`',
-    'table inet banmesh',
-    'delete table inet banmesh',
-    'table inet banmesh {',
+    `# banmesh export: load with \`nft -f FILE\`, take back with \`nft delete table ${NFT_TABLE}\``,
+    `table ${NFT_TABLE}`,
+    `delete table ${NFT_TABLE}`,
+    `table ${NFT_TABLE} {`,
     ...nftSet('banned4', 'ipv4_addr', uncovered(ipv4)),
     ...nftSet('banned6', 'ipv6_addr', uncovered(ipv6)),
     '  chain input {',

@@ -272,7 +272,7 @@ export interface VerdictView {
 export interface Why {
   readonly subject: string
   /** Why it is not handed over though it should be banned here, or null. */
-  readonly heldBack: 'paused' | 'flushed' | null
+  readonly heldBack: 'paused' | 'flushed' | 'observed' | null
   readonly score: number
   readonly threshold: number
   readonly accepted: boolean

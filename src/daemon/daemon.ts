@@ -87,6 +87,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
   const self = identity.peerId
   let config = options.config
   let lastError: string | null = null
+  let configError: string | null = null
   /** An error that an operator has to know of: in the log now, in `status` until the next one. */
   function report(message: string, detail: Record<string, unknown> = {}): void {
     lastError = message
@@ -389,7 +390,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
       // Host names may take their time.
       void protections.resolve().then(reviewing.touched)
     },
-    warn: (message) => report(message)
+    loaded() {
+      if (lastError === configError) lastError = null
+    },
+    warn(message) {
+      configError = message
+      report(message)
+    }
   })
   const settings = createSettings({ file: options.source.file, reload: reload.run, told: chronicle.command })
   chronicle.load(verdicts.because(ALERT_REASONS))

@@ -14,11 +14,13 @@ export interface ReloadOptions {
   readonly source: ConfigSource
   readonly self: PeerId
   current(): Config
+  /** The file can be used: what was said of one before it is over. */
+  loaded(): void
   apply(next: Config): Promise<void>
   warn(message: string): void
 }
 
-export function createReload({ source, self, current, apply, warn }: ReloadOptions) {
+export function createReload({ source, self, current, loaded: isGood, apply, warn }: ReloadOptions) {
   let last: Promise<unknown> = Promise.resolve()
 
   async function reload(): Promise<Answer<Reloaded>> {
@@ -29,6 +31,7 @@ export function createReload({ source, self, current, apply, warn }: ReloadOptio
       warn(`the config was not reloaded, the old one stays: ${message}`)
       return { ok: false, status: 400, reason: 'bad-config', message }
     }
+    isGood()
     for (const problem of loaded.warnings) warn(formatProblem(file, problem))
     const before = current()
     const next = loaded.config

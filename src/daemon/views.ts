@@ -124,10 +124,9 @@ export function createViews(options: ViewOptions): Views {
 
   function judged(subject: Subject): Omit<Why, 'coveredBy'> {
     const { verdict, claims, stored } = judging.explain(subject)
-    const idle = stored?.handOff === true && verdicts.get(subject)?.handOff !== true
     return {
       subject,
-      heldBack: !idle ? null : holds.isFlushed(subject) ? 'flushed' : holds.paused() ? 'paused' : null,
+      heldBack: stored?.handOff === true ? heldBack(subject) : null,
       score: percent(stored?.score ?? 0),
       threshold: percent(verdict.threshold),
       accepted: stored?.accepted ?? false,
@@ -135,6 +134,13 @@ export function createViews(options: ViewOptions): Views {
       until: stored?.until ?? null,
       evidence: claims.flatMap(evidenceView)
     }
+  }
+
+  function heldBack(subject: Subject): Why['heldBack'] {
+    if (options.config().policy.mode === 'observe') return 'observed'
+    if (verdicts.get(subject)?.handOff === true) return null
+    if (holds.isFlushed(subject)) return 'flushed'
+    return holds.paused() ? 'paused' : null
   }
 
   function coverOf(subject: Subject): Subject | null {

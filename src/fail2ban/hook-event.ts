@@ -25,6 +25,7 @@ export interface HookEvent {
 export type HookRefusal =
   | 'bad-event'
   | 'bad-jail'
+  | 'no-address'
   /** Some jails ban user names or sessions: nothing that concerns banmesh, and no error. */
   | 'not-an-address'
   | 'bad-time'
@@ -82,7 +83,8 @@ export function checkHookEvent(value: unknown): Result<HookEvent, HookRefusal> {
       ? ok({ event: kind, jail })
       : refuse('bad-option')
   }
-  if (typeof ip !== 'string' || !looksLikeAddress(ip)) return refuse('not-an-address')
+  if (typeof ip !== 'string') return refuse('no-address')
+  if (!looksLikeAddress(ip)) return refuse('not-an-address')
   if (!isCount(time, MAX_SECONDS)) return refuse('bad-time')
   if (banTime !== -1 && !isCount(banTime, MAX_SECONDS)) return refuse('bad-ban-time')
   if (failures === undefined) return ok({ event: kind, jail, ip, time, banTime })

@@ -27,10 +27,10 @@ const VERDICTS = [
 ]
 const SUBJECTS = ['9.9.9.9', '203.0.113.0/24', '203.0.113.7', '2001:db8:1::1', '2001:db8:2::/64', '2001:db8:2::1']
 
-const NFT = `# banmesh export: load with \`nft -f FILE\`, take back with \`nft delete table inet banmesh\`
-table inet banmesh
-delete table inet banmesh
-table inet banmesh {
+const NFT = `# banmesh export: load with \`nft -f FILE\`, take back with \`nft delete table inet banmesh_export\`
+table inet banmesh_export
+delete table inet banmesh_export
+table inet banmesh_export {
   set banned4 {
     type ipv4_addr
     flags interval
@@ -116,7 +116,7 @@ test(
   { skip: requires({ root: true, commands: ['nft', 'unshare'] }) },
   () => {
     const script =
-      'nft -c -f "$1" && nft -f "$1" && nft -f "$1" && nft list set inet banmesh banned4 && nft list set inet banmesh banned6'
+      'nft -c -f "$1" && nft -f "$1" && nft -f "$1" && nft list set inet banmesh_export banned4 && nft list set inet banmesh_export banned6'
     for (const verdicts of [VERDICTS, []]) {
       const input = `${EXPORTS.nft(verdicts, NOW)}\n`
       const argv = [

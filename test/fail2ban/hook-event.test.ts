@@ -86,7 +86,7 @@ test('Everything else is refused with its reason.', () => {
     [BAN.replace('--failures 3', '--failures many'), 'bad-failures'],
     ['ban --jail sshd --ip 203.0.113.7 --time 1763668800', 'bad-ban-time'],
     ['ban --jail sshd --ip 203.0.113.7 --bantime 600', 'bad-time'],
-    ['ban --jail sshd --time 1763668800 --bantime 600', 'not-an-address']
+    ['ban --jail sshd --time 1763668800 --bantime 600', 'no-address']
   ] as const) {
     deepEqual(parseHookArgs(line === '' ? [] : line.split(' ')), { ok: false, reason }, line)
   }

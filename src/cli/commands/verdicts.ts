@@ -6,6 +6,12 @@ import { readSubject } from '../subjects.ts'
 import { formatTable } from '../table.ts'
 import { formatUntil, percent, printable } from '../text.ts'
 
+const HELD_UNTIL = {
+  paused: 'before banmesh resume',
+  flushed: 'before banmesh resume',
+  observed: 'while policy.mode is observe'
+} as const
+
 export async function list(context: Context, { all = false }: { all?: boolean }): Promise<Outcome> {
   const verdicts = await ask<VerdictView[]>(context, { method: 'GET', path: `/v1/verdicts?all=${all}` })
   if (!verdicts.ok) return verdicts
@@ -30,7 +36,7 @@ export async function why(context: Context, text: string): Promise<Outcome> {
   const answer = await ask<Why>(context, { method: 'GET', path: subjectPath('why', subject.value) })
   if (!answer.ok) return answer
   const { score, threshold, accepted, reason, until, evidence, heldBack, coveredBy } = answer.value
-  const held = heldBack === null ? '' : `, but ${heldBack}: not handed over before banmesh resume`
+  const held = heldBack === null ? '' : `, but ${heldBack}: not handed over ${HELD_UNTIL[heldBack]}`
   const part = `as part of ${coveredBy}`
   const cover = coveredBy === null ? '' : accepted ? `, also ${part}` : ` ${part}; by itself`
   const state = accepted || coveredBy !== null ? `banned here${cover}${held}` : 'not banned here'
