@@ -12,6 +12,7 @@ import { ok, refuse, type Result } from '../core/result.ts'
 import type { Subject } from '../core/subject.ts'
 import { createMesh, type Mesh } from '../mesh/mesh.ts'
 import { createSync } from '../mesh/sync.ts'
+import { checkpoint } from '../store/database.ts'
 import { disownOthers } from '../store/disown.ts'
 import { SqliteDatastore } from '../store/datastore.ts'
 import { createFlushes } from '../store/flushes.ts'
@@ -20,6 +21,7 @@ import { createHolds } from '../store/holds.ts'
 import { createLedger } from '../store/ledger.ts'
 import { createOutbox } from '../store/outbox.ts'
 import { createVerdicts } from '../store/verdicts.ts'
+import { createWriteBehind } from '../store/write-behind.ts'
 import { addressesIn } from './addresses.ts'
 import { createAdmission } from './admission.ts'
 import { ALERT_REASONS } from './alerts.ts'
@@ -164,7 +166,19 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
     logger,
     schedule
   })
-  const leisure = createLeisure({ residentBytes: process.memoryUsage.rss, collect: collectGarbage, schedule })
+  const writeBehind = createWriteBehind({ path: db.location()!, schedule, failed: ledgerFailed })
+  const leisure = createLeisure({
+    residentBytes: process.memoryUsage.rss,
+    collect: collectGarbage,
+    checkpoint() {
+      try {
+        checkpoint(db)
+      } catch (error) {
+        ledgerFailed(error)
+      }
+    },
+    schedule
+  })
   const judging = createJudging({
     ledger,
     verdicts,
@@ -214,6 +228,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
     relay: (envelope) => void mesh?.publish(envelope).catch((error: unknown) => report('gossip failed', { error })),
     committed() {
       leisure.worked()
+      writeBehind.committed()
       chronicle.committed()
       web.committed()
       // Not before friends and those who watch have it: what is written to a response leaves with the next tick.
@@ -441,7 +456,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
     await sync.stop()
     await running.stop()
     ingest.stop()
-    await Promise.all([handoffs.stop(), proof.stop()])
+    await Promise.all([handoffs.stop(), proof.stop(), writeBehind.stop()])
     chronicle.stop()
     db.close()
   }

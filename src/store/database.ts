@@ -10,6 +10,12 @@ import { MIGRATIONS } from './migrations.ts'
 
 export type Database = DatabaseSync
 
+/**
+ * Pages (of 4 KiB) that SQLite's log may grow to before a commit has to bring them into the file and wait for the disk. By
+ * default it is a thousand: then one commit in a hundred takes 5 ms instead of 0.1. Mostly `checkpoint` comes first.
+ */
+export const LOG_PAGES = 4000
+
 export type OpenRefusal = 'newer-version' | 'not-a-ledger' | 'not-writable' | 'corrupt'
 
 /** SQLite's primary result codes, https://www.sqlite.org/rescode.html */
@@ -28,6 +34,7 @@ export function openDatabase(path: string): Result<Database, OpenRefusal> {
   try {
     db = new DatabaseSync(path)
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 2000;')
+    db.exec(`PRAGMA wal_autocheckpoint = ${LOG_PAGES}`)
     if (!migrate(db, MIGRATIONS)) {
       db.close()
       return refuse('newer-version')
@@ -39,6 +46,11 @@ export function openDatabase(path: string): Result<Database, OpenRefusal> {
     if (refusal === undefined) throw error
     return refuse(refusal)
   }
+}
+
+/** Brings what was committed into the file, and empties the log: for when nobody waits for the ledger. */
+export function checkpoint(db: Database): void {
+  db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
 }
 
 /** False, and nothing is touched, if the file is from a newer version. */

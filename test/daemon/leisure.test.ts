@@ -7,6 +7,7 @@ import { collectGarbage, createLeisure, LEISURE_MS } from '../../src/daemon/leis
 function idleness() {
   let look = (): void => {}
   let collections = 0
+  let checkpoints = 0
   let pending = 0
   const process = { bytes: 100 }
   const leisure = createLeisure({
@@ -14,6 +15,7 @@ function idleness() {
     async collect() {
       collections++
     },
+    checkpoint: () => void checkpoints++,
     schedule(run, delayMs) {
       assert.equal(delayMs, LEISURE_MS)
       look = run
@@ -26,7 +28,7 @@ function idleness() {
     for (let i = 0; i < times; i++) look()
     return collections
   }
-  return { leisure, process, looks, pending: () => pending }
+  return { leisure, process, looks, pending: () => pending, checkpoints: () => checkpoints }
 }
 
 test('memory is given back once, after the start, when a whole round has passed without work', () => {
@@ -54,6 +56,19 @@ test('after a burst it is collected again if the process has grown by more than 
   process.bytes = 126
   leisure.worked()
   assert.equal(looks(3), 2)
+})
+
+test('the log of the ledger is brought into its file once after every piece of work', () => {
+  const { leisure, looks, checkpoints } = idleness()
+  looks(1)
+  assert.equal(checkpoints(), 0)
+  looks(5)
+  assert.equal(checkpoints(), 1)
+  leisure.worked()
+  looks(1)
+  assert.equal(checkpoints(), 1)
+  looks(5)
+  assert.equal(checkpoints(), 2)
 })
 
 test('what stopped looks no more', () => {

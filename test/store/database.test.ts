@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
 import { Key } from 'interface-datastore'
 import type { Subject } from '../../src/core/subject.ts'
-import { migrate, openDatabase, transaction } from '../../src/store/database.ts'
+import { checkpoint, LOG_PAGES, migrate, openDatabase, transaction } from '../../src/store/database.ts'
 import { SqliteDatastore } from '../../src/store/datastore.ts'
 import { MIGRATIONS } from '../../src/store/migrations.ts'
 import { createOutbox } from '../../src/store/outbox.ts'
@@ -148,4 +148,22 @@ test('a veto is kept once and forgotten on demand', () => {
   assert.deepEqual(verdicts.vetoes(), [ENTRY.subject])
   assert.equal(verdicts.forgetVeto(ENTRY.subject), true)
   assert.equal(verdicts.forgetVeto(ENTRY.subject), false)
+})
+
+test('the log grows to its limit before a commit waits for the disk, and a checkpoint empties it', () => {
+  const path = join(dir, 'logged.db')
+  const db = open(path)
+  const insert = db.prepare('INSERT OR REPLACE INTO datastore (key, value) VALUES (?, ?)')
+  const pages = (): number => statSync(`${path}-wal`).size / (4096 + 24)
+  const fill = (commits: number): void => {
+    for (let i = 0; i < commits; i++) insert.run(`key ${i}`, Buffer.alloc(3 * 4096, i))
+  }
+  fill(LOG_PAGES / 8)
+  assert(pages() > LOG_PAGES / 2 && pages() < LOG_PAGES, String(pages()))
+  fill(LOG_PAGES)
+  assert(pages() < LOG_PAGES + 100, String(pages()))
+  checkpoint(db)
+  assert.equal(pages(), 0)
+  assert.equal((db.prepare('SELECT count(*) AS n FROM datastore').get() as { n: number }).n, LOG_PAGES)
+  db.close()
 })
