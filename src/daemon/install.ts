@@ -1,2 +1,96 @@
-/** For the CLI, which does not import fail2ban/: the shipped files, and writing them. */
-export { installFiles, writeInstallFiles, type InstallOptions } from '../fail2ban/install.ts'
+/**
+ * What `install` fills in, by the config and by what the machine has: whose the logs' folder is, what the unit needs; and
+ * the watched log itself, which fail2ban wants to see before the daemon has run.
+ */
+import { closeSync, lstatSync, mkdirSync, openSync, readFileSync, realpathSync, statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { DEFAULT_LOG_PATH, UNIT_USER, type InstallOptions } from '../fail2ban/install.ts'
+import { LOG_MODE } from '../fail2ban/watched-log.ts'
+import { auditPath } from './audit-path.ts'
+import type { Config } from './config.ts'
+import { giveToOwnerOf, makeFolder } from './owner.ts'
+import { isThere, orNull, unitCommand, writable, type Installation } from './unit.ts'
+
+export { installFiles, writeInstallFiles } from '../fail2ban/install.ts'
+export { unitNotes, type Installation } from './unit.ts'
+
+/** What the config and the machine say; what they do not is as shipped. */
+export function installOptions(installation: Installation): InstallOptions {
+  const { configured, root } = installation
+  const command = unitCommand(installation)
+  if (configured === null) return { unit: { command } }
+  const { config, path } = configured
+  const { log } = config.handoff
+  return {
+    ...(log === null ? {} : { logPath: log.path }),
+    auditPath: auditPath(config),
+    spool: { path: join(config.dataDir, 'spool'), config: path },
+    unit: { command, config: path, writable: writable(config, path) },
+    rotateAs: (folder) => rotateAs(folder, config, root)
+  }
+}
+
+/**
+ * As whom the logs in a folder are to be rotated, `USER GROUP`: as its owner, or null, as root. Below another root, where
+ * nothing is there yet, as the shipped unit's user.
+ */
+export function rotateAs(folder: string, { dataDir }: Config, root: string): string | null {
+  const at = (path: string) => ownerOf(join(root, path)) ?? ownerOf(path)
+  let owner = at(folder)
+  if (owner === null && root !== '/') return UNIT_USER
+  for (let parent = folder; owner === null; parent = dirname(parent)) owner = at(dirname(parent))
+  // systemd gives this folder to the user of the unit when it starts it.
+  if (owner.uid === 0 && folder === dirname(DEFAULT_LOG_PATH)) owner = at(dataDir) ?? owner
+  return owner.uid === 0 ? null : `${nameOf('passwd', owner.uid, root)} ${nameOf('group', owner.gid, root)}`
+}
+
+function ownerOf(path: string): { uid: number; gid: number } | null {
+  return orNull(() => statSync(path))
+}
+
+/** logrotate takes a number too where there is no name. */
+function nameOf(file: 'passwd' | 'group', id: number, root: string): string {
+  for (const path of [join(root, 'etc', file), join('/etc', file)]) {
+    const lines = orNull(() => readFileSync(path, 'utf8'))?.split('\n') ?? []
+    const [name] = lines.map((line) => line.split(':')).find((fields) => fields[2] === String(id)) ?? []
+    if (name !== undefined) return name
+  }
+  return String(id)
+}
+
+/**
+ * Leaves an empty watched log below `root`, for fail2ban looks once, and the daemon may not have written yet. `missing`:
+ * there is none then, for a link is on the way, or we have no right to. Null: none is wanted.
+ */
+export function leaveWatchedLog({
+  root,
+  configured
+}: Installation): { readonly path: string; readonly state: 'left' | 'there' | 'missing' } | null {
+  const log = configured === null ? { path: DEFAULT_LOG_PATH } : configured.config.handoff.log
+  if (log === null) return null
+  const path = join(root, log.path)
+  if (!leaveFile(root, log.path)) return { path, state: orNull(() => statSync(path)) === null ? 'missing' : 'there' }
+  return { path, state: 'left' }
+}
+
+function leaveFile(root: string, name: string): boolean {
+  try {
+    mkdirSync(root, { recursive: true })
+    const path = join(realpathSync(root), name)
+    const folder = dirname(path)
+    if (hasLink(folder)) return false
+    makeFolder(folder)
+    closeSync(openSync(path, 'wx', LOG_MODE))
+    giveToOwnerOf(folder, path)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Whether a link is in the part of the path that is there. */
+function hasLink(path: string): boolean {
+  let there = path
+  while (!isThere(there)) there = dirname(there)
+  return lstatSync(there).isSymbolicLink() || realpathSync(there) !== there
+}

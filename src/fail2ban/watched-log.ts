@@ -57,7 +57,7 @@ const OPEN_FLAGS =
   constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK
 
 /** Readable for a group that the operator chooses; the folder decides. */
-const MODE = 0o640
+export const LOG_MODE = 0o640
 
 export function createWatchedLog({ path, now }: WatchedLogOptions): WatchedLog {
   const lines: string[] = []
@@ -80,7 +80,7 @@ export function createWatchedLog({ path, now }: WatchedLogOptions): WatchedLog {
 
   function openFile(): void {
     mkdirSync(dirname(path), { recursive: true })
-    const opened = openSync(path, OPEN_FLAGS, MODE)
+    const opened = openSync(path, OPEN_FLAGS, LOG_MODE)
     // A deleted file is let go of only now: else the new one may get its inode, and a reader take it for the old one.
     close()
     fd = opened

@@ -1,5 +1,8 @@
 /** What `doctor` makes of what it is told, without the machine around it. */
 import assert from 'node:assert/strict'
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import type { FriendView, Status } from '../../src/control/api.ts'
 import type { Check } from '../../src/cli/doctor/check.ts'
@@ -12,7 +15,9 @@ import {
   checkMode,
   checkSkew
 } from '../../src/cli/doctor/daemon-checks.ts'
+import { checkKey } from '../../src/cli/doctor/node-checks.ts'
 import type { Config } from '../../src/daemon/config.ts'
+import { createIdentity } from '../../src/daemon/identity.ts'
 
 function said(checks: Check | readonly Check[]): string[] {
   return [checks]
@@ -106,4 +111,15 @@ test('bans of the own table that somebody has taken out of the kernel', () => {
     'problem | 2 of 3 bans are not in the table of banmesh | systemctl restart banmesh'
   ])
   assert.deepEqual(checkEnforcement(status({ enforcement: [] })), [])
+})
+
+test('a key that others may use: what is wrong, what helps, and the command, each once', async (t) => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'banmesh-key-'))
+  t.after(() => rmSync(dataDir, { recursive: true }))
+  const file = join(dataDir, 'identity.key')
+  createIdentity(file)
+  chmodSync(file, 0o644)
+  const { message, fix, run } = await checkKey({ dataDir } as Config)
+  assert.equal(message, `others may use ${file}, the node's private key`)
+  assert.deepEqual([fix, run], ['take the right away', `chmod 600 ${file}`])
 })

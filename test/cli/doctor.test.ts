@@ -1,7 +1,7 @@
 /** `banmesh doctor` before broken set-ups: each is made, found, and mended by what doctor says. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
@@ -281,6 +281,52 @@ test('doctor finds what is broken, and its advice mends it', { skip }, async (t)
     assert.deepEqual(await patient.complaints(), healthy)
   })
 })
+
+test(
+  'a logrotate file that is for other logs, or that logrotate refuses, is none',
+  { skip: requires({ root: true, commands: ['logrotate'] }) },
+  async (t) => {
+    const shell = createShell(t)
+    chmodSync(shell.folder, 0o755)
+    shell.write('banmesh.yaml', JSON.stringify({ ...LOOPBACK, dataDir: 'data', log: { audit: false } }))
+    const file = join(shell.folder, 'etc/logrotate.d/banmesh')
+    const rotation = async (): Promise<string[]> => {
+      const { checks } = (await shell.json('doctor', '--root', '.')) as Report
+      return checks.filter(({ name }) => name === 'rotation').map(({ state, message }) => `${state} ${message}`)
+    }
+    const install = async (): Promise<string> => {
+      assert.equal((await shell.banmesh('install', '--root', '.')).exit, 0)
+      return readFileSync(file, 'utf8')
+    }
+    const log = join(shell.folder, 'bans.log')
+    const well = [`ok logrotate takes care of ${log}`]
+    assert.deepEqual(await rotation(), [`warning nothing rotates ${log} (0 MB)`])
+    const named = (await shell.json('--config', 'banmesh.yaml', 'doctor', '--root', '.')) as Report
+    const command = named.checks.find(({ name }) => name === 'rotation')?.run
+    assert.equal(command, `banmesh --config banmesh.yaml install --root ${shell.folder}`)
+    const asRoot = await install()
+    assert.deepEqual(await rotation(), well)
+    for (const [wrong, complaint] of [
+      [asRoot.replace('weekly', 'su nobody-at-all root'), /: .*unknown user 'nobody-at-all'$/],
+      [asRoot.replace('rotate 4', 'rotate few'), /^warning logrotate does not take .*: .*bad rotation count/],
+      [asRoot.replace('weekly', 'su nobody root'), / is for logs of nobody, and .* belongs to root$/]
+    ] as const) {
+      writeFileSync(file, wrong)
+      assert.match((await rotation()).join(), complaint)
+    }
+    writeFileSync(file, asRoot)
+    chmodSync(file, 0o666)
+    assert.match((await rotation()).join(), /^warning logrotate does not take .*writable by group or others/)
+    await install()
+    // Below this root the folder of the log is there again; what is meant is the one outside.
+    rmSync(join(shell.folder, 'tmp'), { recursive: true })
+    chownSync(shell.folder, 65534, 65534)
+    assert.match((await rotation()).join(), / is for logs of root, and .* belongs to nobody$/)
+    assert.match(await install(), /^ +su nobody nogroup$/m)
+    rmSync(join(shell.folder, 'tmp'), { recursive: true })
+    assert.deepEqual(await rotation(), well)
+  }
+)
 
 test('a disk that is nearly full is found', { skip: requires({ root: true, commands: ['mount'] }) }, async (t) => {
   const shell = createShell(t)

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { chownSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
+import { chownSync, mkdirSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fingerprint } from '../../src/daemon/fingerprint.ts'
@@ -80,6 +80,35 @@ test(
       const { uid, gid, mode } = statSync(join(shell.folder, file))
       assert.deepEqual([uid, gid, mode & 0o777], [12345, 54321, 0o600], file)
     }
+  }
+)
+
+test(
+  "what root makes in another user's folder, the daemon's, the daemon can read",
+  { skip: requires({ root: true }) },
+  async (t) => {
+    const shell = createShell(t)
+    const belongsToDaemon = (...names: string[]): void => {
+      for (const name of names) {
+        const { uid, gid } = statSync(join(shell.folder, name))
+        assert.deepEqual([uid, gid], [12345, 54321], name)
+      }
+    }
+    await node(shell, { networkKey: 'network.key', dataDir: 'data' })
+    mkdirSync(join(shell.folder, 'data'))
+    renameSync(join(shell.folder, 'identity.key'), join(shell.folder, 'data/identity.key'))
+    await shell.banmesh('id', 'network-key', 'network.key')
+    assert.equal(statSync(join(shell.folder, 'network.key')).uid, 0)
+    await shell.json('id', 'rotate')
+    assert.equal((await shell.banmesh('id', 'export', 'node.json')).exit, 0)
+    mkdirSync(join(shell.folder, 'there'))
+    chownSync(join(shell.folder, 'there'), 12345, 54321)
+    assert.equal((await shell.banmesh('id', 'import', 'node.json', '--dir', 'there')).exit, 0)
+    belongsToDaemon('there/banmesh.yaml', 'there/network.key', 'there/data')
+    belongsToDaemon('there/data/identity.key', 'there/data/identity.rotation')
+    assert.equal((await shell.banmesh('id', 'network-key', 'there/other.key')).exit, 0)
+    assert.equal((await shell.banmesh('init', '--dir', 'there/new')).exit, 0)
+    belongsToDaemon('there/other.key', 'there/new', 'there/new/banmesh.yaml', 'there/new/identity.key')
   }
 )
 

@@ -1,5 +1,16 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -62,6 +73,71 @@ test("The operator's paths stand in every file that names them.", () => {
   match(stock.get('etc/fail2ban/jail.d/banmesh.conf')!.content, /^logpath = \/var\/log\/banmesh\/bans\.log$/m)
 })
 
+test('The unit runs the command with the config, and lets it write where it has to.', () => {
+  const command = ['/opt/node/bin/node', '/opt/banmesh/banmesh.js']
+  const unit = (config: string, writable: string[]): string =>
+    files({ unit: { command, config, writable } }).get('etc/systemd/system/banmesh.service')!.content
+  const own = unit('/srv/mesh/banmesh.yaml', ['/srv/data', '/srv/mesh'])
+  match(own, /^ExecStart=\/opt\/node\/bin\/node \/opt\/banmesh\/banmesh\.js --config \/srv\/mesh\/banmesh\.yaml run$/m)
+  match(own, /^ReadWritePaths=-\/srv\/data -\/srv\/mesh$/m)
+  const odd = unit('/srv/%i/banmesh.yaml', ['/srv/%i', '/srv/data'])
+  match(odd, /^ExecStart=.* --config \/etc\/banmesh\/banmesh\.yaml run$/m)
+  match(odd, /^ReadWritePaths=-\/srv\/data$/m)
+  const named = files({ unit: { command: ['/opt/a b/node', '/opt/banmesh.js'] } }).get(
+    'etc/systemd/system/banmesh.service'
+  )
+  equal(named!.content, files().get('etc/systemd/system/banmesh.service')!.content)
+})
+
+test("Logs are rotated as their folder's owner, a stanza for each, and as root where it is root's.", () => {
+  const text = files({
+    logPath: '/srv/mesh/bans.log',
+    auditPath: '/srv/audit/audit.log',
+    rotateAs: (folder: string) => (folder === '/srv/mesh' ? 'mesh friends' : null)
+  }).get('etc/logrotate.d/banmesh')!.content
+  const [mesh, audit, ...more] = text.split('}\n\n')
+  match(mesh!, /^\/srv\/mesh\/bans\.log \{\n(?:.*\n)* {4}create 0640 mesh friends\n {4}su mesh friends\n$/m)
+  match(audit!, /^\/srv\/audit\/audit\.log \{\n(?:.*\n)* {4}create 0640\n/m)
+  equal(/^ *su /m.test(audit!), false)
+  equal(more.length, 0)
+})
+
+test(
+  "logrotate takes both stanzas, and as root it leaves another user's folder alone.",
+  { skip: requires({ root: true, commands: ['logrotate'] }) },
+  async (t) => {
+    const dir = mkdtempSync(join(tmpdir(), 'banmesh-logrotate-'))
+    t.after(() => rmSync(dir, { recursive: true }))
+    chmodSync(dir, 0o755)
+    const [uid, gid] = ['-u', '-g'].map((id) => Number(execFileSync('id', [id, 'nobody'])))
+    for (const [owner, as, isRotated] of [
+      [0, null, true],
+      [uid, null, false],
+      [uid, `${uid} ${gid}`, true],
+      [0, `${uid} ${gid}`, false],
+      [0, 'no-such-user no-such-user', false]
+    ] as const) {
+      const folder = mkdtempSync(join(dir, 'logs-'))
+      const log = join(folder, 'bans.log')
+      writeFileSync(log, 'a line\n', { mode: 0o640 })
+      for (const path of [log, folder]) chownSync(path, owner!, owner === 0 ? 0 : gid!)
+      const stanza = files({ logPath: log, rotateAs: () => as }).get('etc/logrotate.d/banmesh')!.content
+      writeFileSync(join(dir, 'banmesh'), stanza)
+      const { code, stderr } = await run('logrotate', [
+        '--force',
+        '--state',
+        join(folder, 'state'),
+        join(dir, 'banmesh')
+      ])
+      const what = `owner ${owner}, as ${as}: ${code} ${stderr}`
+      equal(code === 0, isRotated, what)
+      equal(existsSync(`${log}.1`), isRotated, what)
+      const { size, mode, uid: kept } = statSync(log)
+      deepEqual([size > 0, mode & 0o777, kept], [!isRotated, 0o640, owner], what)
+    }
+  }
+)
+
 test('A path or command that fail2ban or a shell would read as more than that is refused.', () => {
   for (const logPath of [
     'bans.log',
@@ -110,11 +186,14 @@ test(
 test('systemd finds no fault with the unit.', { skip: requires({ commands: ['systemd-analyze'] }) }, async (t) => {
   const dir = mkdtempSync(join(tmpdir(), 'banmesh-unit-'))
   t.after(() => rmSync(dir, { recursive: true }))
-  const unit = files().get('etc/systemd/system/banmesh.service')!.content
-  // The command is not installed where this test runs.
-  writeFileSync(join(dir, 'banmesh.service'), unit.replace('ExecStart=banmesh ', 'ExecStart=/bin/true '))
-  const { code, stderr } = await run('systemd-analyze', ['verify', '--man=no', join(dir, 'banmesh.service')])
-  equal(`${code} ${stderr}`, '0 ')
+  // By its name alone the command is not to be found where this test runs.
+  const command = [process.execPath, join(import.meta.dirname, '../../bin/banmesh.ts')]
+  for (const options of [{}, { config: '/srv/mesh/banmesh.yaml', writable: ['/srv/mesh', '/srv/data'] }]) {
+    const unit = files({ unit: { ...options, command } }).get('etc/systemd/system/banmesh.service')!.content
+    writeFileSync(join(dir, 'banmesh.service'), unit)
+    const { code, stderr } = await run('systemd-analyze', ['verify', '--man=no', join(dir, 'banmesh.service')])
+    equal(`${code} ${stderr}`, '0 ')
+  }
 })
 
 test('The texts are plain: nothing in them is wider than a line or other than ASCII.', () => {

@@ -1,10 +1,9 @@
 /** `doctor`: looks at everything that has to be right, and says what mends what is not. Changes nothing itself. */
-import { readFileSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import type { FriendView, Status } from '../../control/api.ts'
 import type { Config } from '../../daemon/config.ts'
 import { ask, configPath, type Context } from '../context.ts'
-import { fine, problem, warning, type Check } from '../doctor/check.ts'
+import { fine, problem, quoted, warning, type Check } from '../doctor/check.ts'
 import {
   checkAlerts,
   checkEnforcement,
@@ -15,25 +14,26 @@ import {
   checkSkew
 } from '../doctor/daemon-checks.ts'
 import { checkFail2ban } from '../doctor/fail2ban-checks.ts'
-import {
-  checkClock,
-  checkDisk,
-  checkKey,
-  checkNode,
-  checkPorts,
-  checkRotation,
-  checkSocket
-} from '../doctor/node-checks.ts'
+import { checkClock, checkDisk, checkKey, checkNode, checkPorts, checkSocket } from '../doctor/node-checks.ts'
+import { checkRotation } from '../doctor/rotation-check.ts'
 import { done, type Outcome } from '../outcome.ts'
 import { printable } from '../text.ts'
 
 export async function doctor(context: Context, { root = '/' }: { root?: string }): Promise<Outcome> {
-  const checks = [checkNode(process.versions.node), ...(await examine(context, resolve(context.cwd, root)))]
+  const examined = await examine(context, resolve(context.cwd, root))
+  const checks = [checkNode(process.versions.node), ...examined.map((check) => withConfig(check, context))]
   const count = (state: Check['state']): number => checks.filter((check) => check.state === state).length
   const problems = count('problem')
   const json = { problems, warnings: count('warning'), checks }
   const sum = `${problems} ${problems === 1 ? 'problem' : 'problems'}, ${json.warnings} ${json.warnings === 1 ? 'warning' : 'warnings'}`
   return done(json, [...checks.flatMap(describe), '', sum].join('\n'), { exit: problems === 0 ? 0 : 1 })
+}
+
+/** A command to type is for the same config. */
+function withConfig({ run, ...check }: Check, { configOption }: Context): Check {
+  if (run === undefined) return check
+  const named = configOption === undefined ? 'banmesh ' : `banmesh --config ${quoted(configOption)} `
+  return { ...check, run: run.replace(/^banmesh /, () => named) }
 }
 
 async function examine(context: Context, root: string): Promise<Check[]> {
@@ -87,13 +87,7 @@ async function examineDaemon(context: Context, config: Config): Promise<Check[]>
 async function examineLogs(config: Config, root: string): Promise<Check[]> {
   const { auditPath } = await import('../../daemon/audit-path.ts')
   const logs = [config.handoff.log?.path, auditPath(config)].filter((path) => typeof path === 'string')
-  let rotated: string | null = null
-  try {
-    rotated = readFileSync(join(root, 'etc/logrotate.d/banmesh'), 'utf8')
-  } catch {
-    // Not there, or not ours to read.
-  }
-  const checks = logs.map((log) => checkRotation(log, rotated, root))
+  const checks = await checkRotation(config, logs, root)
   const folders = new Set(logs.map((log) => dirname(log)).filter((folder) => folder !== config.dataDir))
   return [...checks, ...[...folders].map((folder) => checkDisk('disk', folder))]
 }

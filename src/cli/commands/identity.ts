@@ -2,19 +2,8 @@
  * What is done with the node's key: `id rotate`, `id export`, `id import` and `id network-key`. The commands work on the
  * files; a running daemon goes on under its old key until it is restarted.
  */
-import {
-  chownSync,
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  unlinkSync,
-  writeFileSync,
-  constants
-} from 'node:fs'
-import { join, resolve } from 'node:path'
+import { copyFileSync, existsSync, readFileSync, renameSync, unlinkSync, writeFileSync, constants } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import type { Told } from '../../control/api.ts'
 import type { Config } from '../../daemon/config.ts'
 import type { Identity, IdentityRefusal } from '../../daemon/identity.ts'
@@ -34,6 +23,7 @@ export async function rotate(context: Context): Promise<Outcome> {
   const old = identities.loadIdentity(file)
   if (!old.ok) return refused(file, old.reason, identities.explainIdentityRefusal)
   const { rotationFile, signRotation, writeRotation } = await import('../../daemon/rotation.ts')
+  const { giveToOwnerOf } = await import('../../daemon/owner.ts')
   if (existsSync(rotationFile(config.dataDir))) {
     return failed(
       4,
@@ -74,12 +64,6 @@ export async function rotate(context: Context): Promise<Outcome> {
     fingerprint: fingerprint(peerId)
   }
   return done(json, lines.join('\n'))
-}
-
-/** The daemon, which may be another user than root who types the command, has to read it. */
-function giveToOwnerOf(file: string, made: string): void {
-  const [owner, own] = [statSync(file), statSync(made)]
-  if (own.uid !== owner.uid || own.gid !== owner.gid) chownSync(made, owner.uid, owner.gid)
 }
 
 interface Bundle {
@@ -138,6 +122,7 @@ export async function importIdentity(
   const parsed = read.config
   const { identityFile, loadIdentity } = await import('../../daemon/identity.ts')
   const { rotationFile } = await import('../../daemon/rotation.ts')
+  const { giveToOwnerOf, makeFolder } = await import('../../daemon/owner.ts')
   const key = identityFile(parsed.dataDir)
   const files: [string, string | Buffer | null, number][] = [
     [key, bundle.identity, SECRET],
@@ -150,9 +135,12 @@ export async function importIdentity(
     if (existsSync(file)) return failed(1, 'exists', `${file} exists already and is not overwritten`)
   }
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o750 })
-    mkdirSync(parsed.dataDir, { recursive: true, mode: 0o750 })
-    for (const [file, content, mode] of wanted) writeFileSync(file, content!, { flag: 'wx', mode })
+    makeFolder(folder)
+    makeFolder(parsed.dataDir)
+    for (const [file, content, mode] of wanted) {
+      writeFileSync(file, content!, { flag: 'wx', mode })
+      giveToOwnerOf(dirname(file), file)
+    }
   } catch (error) {
     return notWritable(folder, error)
   }
@@ -173,6 +161,8 @@ export async function networkKey(context: Context, to: string): Promise<Outcome>
     const message = created.reason === 'exists' ? 'exists already and is not overwritten' : "can't be written"
     return failed(1, created.reason, `${file} ${message}`)
   }
+  const { giveToOwnerOf } = await import('../../daemon/owner.ts')
+  giveToOwnerOf(dirname(file), file)
   const lines = [
     `wrote ${file}: give it to all nodes of the network, by a way that nobody else sees`,
     `then in each config: networkKey: ${to}`

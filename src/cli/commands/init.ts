@@ -1,5 +1,5 @@
 /** `init`: a folder with a commented config and a key, ready for `run`. */
-import { existsSync, mkdirSync, unlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
 import type { Context } from '../context.ts'
 import { quoted } from '../doctor/check.ts'
@@ -13,12 +13,14 @@ export async function init(context: Context, { dir = '.' }: { dir?: string }): P
     if (existsSync(file))
       return failed(1, 'exists', `${file} exists already and is not overwritten`, 'choose another folder: --dir DIR')
   }
-  const [{ configTemplate }, { createIdentity, explainIdentityRefusal }] = await Promise.all([
-    import('../../daemon/config-template.ts'),
-    import('../../daemon/identity.ts')
-  ])
+  const [{ configTemplate }, { createIdentity, explainIdentityRefusal }, { giveToOwnerOf, makeFolder }] =
+    await Promise.all([
+      import('../../daemon/config-template.ts'),
+      import('../../daemon/identity.ts'),
+      import('../../daemon/owner.ts')
+    ])
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o750 })
+    makeFolder(folder)
   } catch (error) {
     return notWritable(folder, error)
   }
@@ -33,6 +35,7 @@ export async function init(context: Context, { dir = '.' }: { dir?: string }): P
     unlinkSync(key)
     return notWritable(config, error)
   }
+  for (const file of [config, key]) giveToOwnerOf(folder, file)
   const { peerId } = identity.value
   const here = relative(context.cwd, config)
   const option = here === 'banmesh.yaml' ? '' : ` --config ${quoted(here.startsWith('..') ? config : here)}`

@@ -1,6 +1,6 @@
 /** `install`: the files of fail2ban, systemd and logrotate, shell completion, the manual page. */
-import { join, resolve } from 'node:path'
-import type { InstallOptions } from '../../daemon/install.ts'
+import { resolve } from 'node:path'
+import type { Installation } from '../../daemon/install.ts'
 import { configPath, readConfig, type Context } from '../context.ts'
 import { done, failed, type Failed, type Outcome } from '../outcome.ts'
 
@@ -8,21 +8,25 @@ export async function install(
   context: Context,
   { root, print = false }: { root: string; print?: boolean }
 ): Promise<Outcome> {
-  const { installFiles, writeInstallFiles } = await import('../../daemon/install.ts')
-  const configured = await configuredPaths(context)
-  if ('ok' in configured) return configured
-  const shipped = installFiles(configured)
+  const { installFiles, installOptions, leaveWatchedLog, unitNotes, writeInstallFiles } =
+    await import('../../daemon/install.ts')
+  const folder = resolve(context.cwd, root)
+  const configured = await readConfigured(context)
+  if (configured !== null && 'ok' in configured) return configured
+  const installation: Installation = { root: folder, program: runningProgram(context), configured }
+  const options = installOptions(installation)
+  const shipped = installFiles(options)
   if (!shipped.ok) {
     const hint = 'fail2ban and logrotate take letters, digits and . _ / + @ : - in a path'
-    const paths = [configured.logPath, configured.auditPath].filter((path) => typeof path === 'string')
+    const paths = [options.logPath, options.auditPath].filter((path) => typeof path === 'string')
     return failed(1, shipped.reason, `the path of handoff.log can't stand in their files: ${paths.join(', ')}`, hint)
   }
   const files = [...shipped.value, ...(await generatedFiles())]
+  const notes = unitNotes(installation).map((note) => `banmesh: warning: ${note}`)
   if (print) {
     const texts = files.map(({ path, content }) => `# --- ${path}\n${content}`)
-    return done(files, texts.join('\n').trimEnd())
+    return done(files, texts.join('\n').trimEnd(), { notes })
   }
-  const folder = resolve(context.cwd, root)
   const written = await writeInstallFiles(folder, files)
   if (!written.ok)
     return failed(1, written.reason, `can't write below ${folder}`, 'be root, or name another folder: --root DIR')
@@ -32,23 +36,28 @@ export async function install(
     '  action = %(action_)s',
     '           banmesh'
   ]
-  return done({ written: written.value }, [...written.value.map((path) => `wrote ${path}`), '', ...next].join('\n'))
+  const log = leaveWatchedLog(installation)
+  const by = configured === null ? 'no config was found: the files are as shipped' : `as ${configured.path} says:`
+  const lines = [by, ...written.value.map((path) => `wrote ${path}`)]
+  const left = log?.state === 'left' ? [log.path] : []
+  lines.push(...left.map((path) => `wrote ${path}, empty: fail2ban looks for it before the daemon has a ban`))
+  if (log?.state === 'missing') {
+    notes.push(`banmesh: warning: ${log.path} can't be made: start the daemon before fail2ban, which looks for it once`)
+  }
+  const json = { written: [...written.value, ...left] }
+  return done(json, [...lines, '', ...next].join('\n'), { notes })
 }
 
-/** What the config names; what it does not is as shipped. A machine may be prepared before it has a config. */
-async function configuredPaths(context: Context): Promise<InstallOptions | Failed> {
+/** Null: there is no config. A machine may be prepared before it has one. */
+async function readConfigured(context: Context): Promise<Installation['configured'] | Failed> {
   const path = await configPath(context)
-  if (!path.ok) return {}
+  if (!path.ok) return null
   const read = await readConfig(context)
-  if (!read.ok) return read
-  const { auditPath } = await import('../../daemon/audit-path.ts')
-  const { config } = read.value
-  const { log } = config.handoff
-  return {
-    ...(log === null ? {} : { logPath: log.path }),
-    auditPath: auditPath(config),
-    spool: { path: join(config.dataDir, 'spool'), config: path.value }
-  }
+  return read.ok ? { path: path.value, config: read.value.config } : read
+}
+
+function runningProgram({ cwd, banmesh: [node, script = ''] }: Context): readonly [string, string] {
+  return [node, resolve(cwd, script)]
 }
 
 /** Made from the program itself, where an administrator's own files go. */

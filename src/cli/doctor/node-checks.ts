@@ -2,7 +2,7 @@
 import { statSync, statfsSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { Config } from '../../daemon/config.ts'
-import { fine, problem, quoted, warning, type Check } from './check.ts'
+import { fine, problem, quoted, type Check } from './check.ts'
 
 /** Bytes that have to be free: the ledger's journal alone may grow by some MB. */
 const FREE_BYTES = 200 * 1024 * 1024
@@ -23,8 +23,8 @@ export async function checkKey({ dataDir }: Config): Promise<Check> {
   const loaded = loadIdentity(file)
   if (loaded.ok) return fine('key', `${loaded.value.peerId}, readable by its owner only`)
   const { message, hint } = explainIdentityRefusal(file, loaded.reason)
-  const run = hint.startsWith('chmod ') ? hint : undefined
-  return problem('key', message, hint, run)
+  if (loaded.reason !== 'open-to-others') return problem('key', message, hint)
+  return problem('key', message, 'take the right away', `chmod 600 ${quoted(file)}`)
 }
 
 export function checkDisk(name: string, folder: string): Check {
@@ -83,15 +83,4 @@ function tryToListen(host: string, port: number): Promise<string | null> {
   server.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code ?? 'unknown error'))
   server.listen({ host, port, ipv6Only: host.includes(':') }, () => server.close(() => resolve(null)))
   return promise
-}
-
-/** The shipped logrotate file, below `root`, and whether it takes in the log. */
-export function checkRotation(log: string, configured: string | null, root: string): Check {
-  const install = `banmesh install${root === '/' ? '' : ` --root ${quoted(root)}`}`
-  const folder = log.slice(0, log.lastIndexOf('/'))
-  const covered = configured !== null && (configured.includes(log) || configured.includes(`${folder}/*.log`))
-  if (covered) return fine('rotation', `logrotate takes care of ${log}`)
-  const size = statSync(log, { throwIfNoEntry: false })?.size ?? 0
-  const message = `nothing rotates ${log} (${Math.ceil(size / 1e6)} MB)`
-  return warning('rotation', message, 'write the shipped logrotate file', install)
 }
