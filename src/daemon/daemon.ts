@@ -166,15 +166,20 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
     logger,
     schedule
   })
-  const writeBehind = createWriteBehind({ path: db.location()!, schedule, failed: ledgerFailed })
+  const writeBehind = createWriteBehind({
+    path: db.location()!,
+    schedule,
+    failed: (error) => report("the ledger's log can't be brought to the disk: a power cut may cost bans", { error })
+  })
   const leisure = createLeisure({
     residentBytes: process.memoryUsage.rss,
     collect: collectGarbage,
     checkpoint() {
       try {
-        checkpoint(db)
+        return checkpoint(db)
       } catch (error) {
-        ledgerFailed(error)
+        report("the ledger's log can't be brought into its file", { error })
+        return false
       }
     },
     schedule

@@ -59,7 +59,7 @@ export function createJudging(options: JudgingOptions): Judging {
     const evidence = claims.filter(({ own }) => own === null).map((claim) => toEvidence(claim, friends))
     const protectedBy = options.protectedBy(subject)
     const verdict = judge({ subject, evidence, policy: options.policy(), protectedBy, now })
-    return { verdict, claims, stored: combine(subject, verdict, claims, protectedBy !== null) }
+    return { verdict, claims, stored: combine(subject, verdict, claims, protectedBy) }
   }
 
   function review(subject: Subject): number {
@@ -123,18 +123,19 @@ function toEvidence({ origin, jail, until, issuedAt, paths }: StoredClaim, frien
 
 /**
  * Our own claims need no verdict: we believe ourselves. What the operator banned by command is handed over like a verdict,
- * unless it has become protected since: then it is held with that reason. What our fail2ban reported it has already. Null
- * if there is nothing to keep.
+ * unless the operator has allowed or unbanned it since: then it is held with that reason. (Not if it has become a friend's
+ * address: that is for others to bring about.) What our fail2ban reported it has already. Null if there is nothing to keep.
  */
 function combine(
   subject: Subject,
   verdict: Verdict,
   claims: readonly StoredClaim[],
-  isProtected: boolean
+  protectedBy: ProtectionReason | null
 ): StoredVerdict | null {
   const own = claims.filter((claim) => claim.own !== null)
   if (own.length === 0 && verdict.origins === 0) return null
-  const believed = own.filter((claim) => claim.own === 'fail2ban' || !isProtected)
+  const isTakenBack = protectedBy === 'allowlisted' || protectedBy === 'vetoed'
+  const believed = own.filter((claim) => claim.own === 'fail2ban' || !isTakenBack)
   const ends = (believed.length > 0 ? believed : own).map(({ until }) => until)
   const mesh = verdict.accepted ? (verdict.until ?? 0) : 0
   return {

@@ -15,8 +15,8 @@ export interface LeisureOptions {
   /** Of the whole process. */
   residentBytes(): number
   collect(): Promise<void>
-  /** Of the ledger. */
-  checkpoint(): void
+  /** Of the ledger; false if it has to be tried again. */
+  checkpoint(): boolean
   schedule(run: () => void, delayMs: number): () => void
 }
 
@@ -36,8 +36,7 @@ export function createLeisure({ residentBytes, collect, checkpoint, schedule }: 
 
   function look(): void {
     if (idle) {
-      if (!isSettled) checkpoint()
-      isSettled = true
+      isSettled ||= checkpoint()
       const now = residentBytes()
       settledBytes ??= now
       if (now > settledBytes * GROWTH) {

@@ -14,7 +14,7 @@ export interface ReloadOptions {
   readonly source: ConfigSource
   readonly self: PeerId
   current(): Config
-  /** The file can be used: what was said of one before it is over. */
+  /** The file is in use, and nothing is wrong with it: what was said of one before it is over. */
   loaded(): void
   apply(next: Config): Promise<void>
   warn(message: string): void
@@ -31,7 +31,6 @@ export function createReload({ source, self, current, loaded: isGood, apply, war
       warn(`the config was not reloaded, the old one stays: ${message}`)
       return { ok: false, status: 400, reason: 'bad-config', message }
     }
-    isGood()
     for (const problem of loaded.warnings) warn(formatProblem(file, problem))
     const before = current()
     const next = loaded.config
@@ -47,6 +46,7 @@ export function createReload({ source, self, current, loaded: isGood, apply, war
       warn(message)
       return { ok: false, status: 500, reason: 'internal-error', message }
     }
+    if (loaded.warnings.length === 0) isGood()
     return { ok: true, value: { needsRestart } }
   }
 

@@ -46,8 +46,7 @@ export function endAfterAnswers(stream: MessageStream, limit: number, over: () =
   const send = stream.send.bind(stream)
   let answers = 0
   stream.send = (data) => {
-    if (over()) stream.send = send
-    else if (++answers > limit) {
+    if (!over() && ++answers > limit) {
       const error = new Error('too many protocols')
       stream.abort(error)
       throw error

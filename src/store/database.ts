@@ -16,6 +16,9 @@ export type Database = DatabaseSync
  */
 export const LOG_PAGES = 4000
 
+/** How long to wait for whoever else has locked the file. */
+const BUSY_MS = 2000
+
 export type OpenRefusal = 'newer-version' | 'not-a-ledger' | 'not-writable' | 'corrupt'
 
 /** SQLite's primary result codes, https://www.sqlite.org/rescode.html */
@@ -33,8 +36,8 @@ export function openDatabase(path: string): Result<Database, OpenRefusal> {
   let db: DatabaseSync | undefined
   try {
     db = new DatabaseSync(path)
-    db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 2000;')
-    db.exec(`PRAGMA wal_autocheckpoint = ${LOG_PAGES}`)
+    db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = ${BUSY_MS};
+      PRAGMA wal_autocheckpoint = ${LOG_PAGES}`)
     if (!migrate(db, MIGRATIONS)) {
       db.close()
       return refuse('newer-version')
@@ -48,9 +51,17 @@ export function openDatabase(path: string): Result<Database, OpenRefusal> {
   }
 }
 
-/** Brings what was committed into the file, and empties the log: for when nobody waits for the ledger. */
-export function checkpoint(db: Database): void {
-  db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+/**
+ * Brings what was committed into the file, and empties the log: for when nobody waits for the ledger. False if somebody
+ * else is reading the file, a backup perhaps: that is not waited for either.
+ */
+export function checkpoint(db: Database): boolean {
+  db.exec('PRAGMA busy_timeout = 0')
+  try {
+    return (db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as { busy: number }).busy === 0
+  } finally {
+    db.exec(`PRAGMA busy_timeout = ${BUSY_MS}`)
+  }
 }
 
 /** False, and nothing is touched, if the file is from a newer version. */

@@ -111,7 +111,7 @@ test('what the operator banned ends when it becomes protected, and comes back; w
   const own = (jail: string, at: number): Uint8Array =>
     seal(node.self, { issuedAt: at, claims: [claimOf(HOST, { jail, until: SECONDS + 60 })] })
   await node.ingest.own(own('manual', NOW), 'command')
-  const judged = async (protectedBy: 'allowlisted' | null): Promise<unknown[]> => {
+  const judged = async (protectedBy: 'allowlisted' | 'friend-address' | null): Promise<unknown[]> => {
     node.guard.protectedBy = () => protectedBy
     await node.ingest.review([HOST])
     const { accepted, reason, handOff, until } = node.verdicts.get(HOST)!
@@ -120,6 +120,8 @@ test('what the operator banned ends when it becomes protected, and comes back; w
   assert.deepEqual(await judged(null), [true, 'own', true, 60, 'ban'])
   assert.deepEqual(await judged('allowlisted'), [false, 'allowlisted', false, 60, 'unban'])
   assert.deepEqual(await judged(null), [true, 'own', true, 60, 'ban'])
+  // Others could bring that about.
+  assert.deepEqual(await judged('friend-address'), [true, 'own', true, 60, 'ban'])
   await node.ingest.own(own('sshd', NOW + 1), 'fail2ban')
   assert.deepEqual(await judged('allowlisted'), [true, 'own', false, 60, 'unban'])
 })

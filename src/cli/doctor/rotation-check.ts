@@ -18,7 +18,8 @@ export async function checkRotation(config: Config, logs: readonly string[], roo
   })
   const covered = logs.filter((log) => !uncovered.includes(log))
   if (covered.length === 0) return checks
-  const refusal = await refusalOf(path)
+  // Below another root it is for a system that knows other users.
+  const refusal = root === '/' ? await refusalOf(path) : null
   if (refusal !== null) {
     const message = `logrotate does not take ${path}: ${refusal}`
     return [...checks, warning('rotation', message, 'write the shipped logrotate file', run)]
@@ -40,7 +41,8 @@ export async function checkRotation(config: Config, logs: readonly string[], roo
 /** The part that takes in the log, without its first line. */
 function stanzaOf(text: string, log: string): string | null {
   for (const [, names = '', body = ''] of text.matchAll(/^(\/.*) \{\n((?:.*\n)*?)\}$/gm)) {
-    if (names.split(/\s+/).some((name) => name === log || name === `${dirname(log)}/*.log`)) return body
+    if (names.split(/\s+/).some((name) => name === log || (log.endsWith('.log') && name === `${dirname(log)}/*.log`)))
+      return body
   }
   return null
 }
