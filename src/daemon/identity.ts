@@ -4,7 +4,7 @@
  * this node, so a file that others can read is refused.
  */
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
-import { closeSync, constants, fstatSync, fsyncSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { privateKeyFromProtobuf } from '@libp2p/crypto/keys'
 import type { Ed25519PrivateKey } from '@libp2p/interface'
@@ -12,6 +12,7 @@ import type { PeerId } from '../core/report.ts'
 import { ok, refuse, type Result } from '../core/result.ts'
 import { peerIdFromKey } from '../wire/peer-id.ts'
 import { privateKeyFromRaw } from '../wire/signature.ts'
+import { createFile, type Owner } from './owner.ts'
 
 export interface Identity {
   readonly peerId: PeerId
@@ -33,44 +34,55 @@ export function identityFile(dataDir: string): string {
   return join(dataDir, 'identity.key')
 }
 
-/** Makes a new key; refuses if the file exists. */
-export function createIdentity(file: string): Result<Identity, IdentityRefusal> {
+/** Makes a new key and gives it to `owner`; refuses if the file exists. */
+export function createIdentity(file: string, owner: Owner | null = null): Result<Identity, IdentityRefusal> {
   const { d, x } = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' })
   const protobuf = Buffer.concat([PROTOBUF_HEAD, Buffer.from(d!, 'base64url'), Buffer.from(x!, 'base64url')])
-  let descriptor: number
   try {
-    descriptor = openSync(file, 'wx', 0o600)
+    createFile(file, `${protobuf.toString('base64')}\n`, 0o600, owner)
   } catch (error) {
     return refuse((error as NodeJS.ErrnoException).code === 'EEXIST' ? 'exists' : 'unreadable')
-  }
-  try {
-    writeFileSync(descriptor, `${protobuf.toString('base64')}\n`)
-    fsyncSync(descriptor)
-  } finally {
-    closeSync(descriptor)
   }
   return decode(protobuf)
 }
 
 export function loadIdentity(file: string): Result<Identity, IdentityRefusal> {
+  const read = readKeyFile(file)
+  return read.ok ? parseIdentity(read.value.text) : read
+}
+
+export interface KeyFile {
+  readonly text: string
+  readonly owner: Owner
+}
+
+/** What is in the file, and whose that very file is. `flags` of openSync: O_NOFOLLOW refuses a link as `not-a-file`. */
+export function readKeyFile(file: string, flags = 0): Result<KeyFile, IdentityRefusal> {
   let descriptor: number
   try {
     // Without O_NONBLOCK a fifo in the key's place would hang the start.
-    descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK)
+    descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK | flags)
   } catch (error) {
-    return refuse((error as NodeJS.ErrnoException).code === 'ENOENT' ? 'missing' : 'unreadable')
+    const { code } = error as NodeJS.ErrnoException
+    return refuse(code === 'ENOENT' ? 'missing' : code === 'ELOOP' ? 'not-a-file' : 'unreadable')
   }
   try {
     const status = fstatSync(descriptor)
     if (!status.isFile()) return refuse('not-a-file')
     if ((status.mode & 0o077) !== 0) return refuse('open-to-others')
     if (status.size > FILE_BYTES) return refuse('not-a-key')
-    const text = readFileSync(descriptor, 'latin1').trim()
-    const protobuf = Buffer.from(text, 'base64')
-    return protobuf.toString('base64') === text ? decode(protobuf) : refuse('not-a-key')
+    const { uid, gid } = status
+    return ok({ text: readFileSync(descriptor, 'latin1'), owner: { uid, gid } })
   } finally {
     closeSync(descriptor)
   }
+}
+
+/** The key in the text of a key file. */
+export function parseIdentity(text: string): Result<Identity, IdentityRefusal> {
+  const line = text.trim()
+  const protobuf = Buffer.from(line, 'base64')
+  return protobuf.toString('base64') === line ? decode(protobuf) : refuse('not-a-key')
 }
 
 const EXPLANATIONS: Record<IdentityRefusal, (file: string) => { message: string; hint: string }> = {

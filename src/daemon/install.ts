@@ -2,14 +2,14 @@
  * What `install` fills in, by the config and by what the machine has: whose the logs' folder is, what the unit needs; and
  * the watched log itself, which fail2ban wants to see before the daemon has run.
  */
-import { closeSync, lstatSync, mkdirSync, openSync, readFileSync, realpathSync, statSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { readFileSync, realpathSync, statSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { DEFAULT_LOG_PATH, UNIT_USER, type InstallOptions } from '../fail2ban/install.ts'
 import { LOG_MODE } from '../fail2ban/watched-log.ts'
 import { auditPath } from './audit-path.ts'
 import type { Config } from './config.ts'
-import { giveToOwnerOf, makeFolder } from './owner.ts'
-import { isThere, orNull, unitCommand, writable, type Installation } from './unit.ts'
+import { createFile, inFolder } from './owner.ts'
+import { orNull, unitCommand, writable, type Installation } from './unit.ts'
 
 export { installFiles, writeInstallFiles } from '../fail2ban/install.ts'
 export { unitNotes, type Installation } from './unit.ts'
@@ -60,7 +60,7 @@ function nameOf(file: 'passwd' | 'group', id: number, root: string): string {
 
 /**
  * Leaves an empty watched log below `root`, for fail2ban looks once, and the daemon may not have written yet. `missing`:
- * there is none then, for a link is on the way, or we have no right to. Null: none is wanted.
+ * there is none then, for a link is on the way, the folder is not there, or we have no right to. Null: none is wanted.
  */
 export function leaveWatchedLog({
   root,
@@ -73,24 +73,19 @@ export function leaveWatchedLog({
   return { path, state: 'left' }
 }
 
+/**
+ * The name may be the daemon's choice, and we root: no folder is made but the default one, and nothing that means something
+ * by being there, as /etc/nologin does.
+ */
 function leaveFile(root: string, name: string): boolean {
-  try {
-    mkdirSync(root, { recursive: true })
-    const path = join(realpathSync(root), name)
-    const folder = dirname(path)
-    if (hasLink(folder)) return false
-    makeFolder(folder)
-    closeSync(openSync(path, 'wx', LOG_MODE))
-    giveToOwnerOf(folder, path)
-    return true
-  } catch {
-    return false
-  }
-}
-
-/** Whether a link is in the part of the path that is there. */
-function hasLink(path: string): boolean {
-  let there = path
-  while (!isThere(there)) there = dirname(there)
-  return lstatSync(there).isSymbolicLink() || realpathSync(there) !== there
+  if (!name.endsWith('.log')) return false
+  const folder = dirname(name)
+  const options = { make: folder === dirname(DEFAULT_LOG_PATH), links: false }
+  const left = orNull(() =>
+    inFolder(join(realpathSync(root), folder), options, ({ path, owner }) => {
+      createFile(join(path, basename(name)), '', LOG_MODE, owner)
+      return true
+    })
+  )
+  return left !== null
 }

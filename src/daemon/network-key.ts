@@ -3,8 +3,10 @@
  * what is said in one. Its format is that of the private networks of libp2p and IPFS (`/key/swarm/psk/1.0.0/`).
  */
 import { randomBytes } from 'node:crypto'
-import { closeSync, constants, fstatSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { ok, refuse, type Result } from '../core/result.ts'
+import { createFile, inFolder } from './owner.ts'
 
 const FORMAT = /^\/key\/swarm\/psk\/1\.0\.0\/\n\/base16\/\n[0-9a-f]{64}\n?$/
 const FILE_BYTES = 256
@@ -27,17 +29,21 @@ export function loadNetworkKey(file: string | null): Result<Uint8Array | null, N
     if ((status.mode & 0o077) !== 0) return refuse('open-to-others')
     if (!status.isFile() || status.size > FILE_BYTES) return refuse('not-a-key')
     const text = readFileSync(descriptor, 'latin1')
-    return FORMAT.test(text) ? ok(new TextEncoder().encode(text.trimEnd())) : refuse('not-a-key')
+    return isNetworkKey(text) ? ok(new TextEncoder().encode(text.trimEnd())) : refuse('not-a-key')
   } finally {
     closeSync(descriptor)
   }
 }
 
-/** Writes a new key; refuses if the file exists or can't be written. */
+export function isNetworkKey(text: string): boolean {
+  return FORMAT.test(text)
+}
+
+/** Writes a new key, its folder's owner's; refuses if the file exists or can't be written. */
 export function createNetworkKey(file: string): Result<void, 'exists' | 'not-writable'> {
   const text = `/key/swarm/psk/1.0.0/\n/base16/\n${randomBytes(KEY_BYTES).toString('hex')}\n`
   try {
-    writeFileSync(file, text, { flag: 'wx', mode: 0o600 })
+    inFolder(dirname(file), {}, ({ path, owner }) => createFile(join(path, basename(file)), text, 0o600, owner))
     return ok(undefined)
   } catch (error) {
     return refuse((error as NodeJS.ErrnoException).code === 'EEXIST' ? 'exists' : 'not-writable')

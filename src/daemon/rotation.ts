@@ -3,7 +3,7 @@
  * friends only, from the node itself: under its old ID before the restart, under its new ID after it. A friend takes it
  * once, in the config, and says so loudly. (What it means if the old key was stolen: README, "A stolen key".)
  */
-import { readFileSync, unlinkSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Connection, Stream } from '@libp2p/interface'
 import { byteStream } from '@libp2p/utils'
@@ -16,6 +16,7 @@ import { editConfigFile } from './config-file.ts'
 import { fingerprint } from './fingerprint.ts'
 import type { Friends } from './friends.ts'
 import type { Identity } from './identity.ts'
+import { createFile, type Owner } from './owner.ts'
 
 /** A statement is taken, and told, for so long. */
 export const ROTATION_LIFE_MS = 30 * 86_400_000
@@ -74,15 +75,11 @@ export function createRotations(options: RotationsOptions): Rotations {
 
   /** Null if there is none, or none that is worth telling. */
   function own(): { bytes: Uint8Array; next: PeerId } | null {
-    try {
-      const bytes = readFileSync(rotationFile(options.dataDir))
-      const rotation = decodeRotation(network, bytes)
-      if (!rotation.ok || now() - rotation.value.issuedAt > ROTATION_LIFE_MS) return null
-      const { old, next } = rotation.value
-      return old === self || next === self ? { bytes, next } : null
-    } catch {
-      return null
-    }
+    const bytes = readRotation(network, options.dataDir)
+    const rotation = bytes === null ? null : decodeRotation(network, bytes)
+    if (!rotation?.ok || now() - rotation.value.issuedAt > ROTATION_LIFE_MS) return null
+    const { old, next } = rotation.value
+    return old === self || next === self ? { bytes: bytes!, next } : null
   }
 
   /** Whoever it is about must be the one who brings it: a statement that wanders about does nothing. */
@@ -198,9 +195,20 @@ export function createRotations(options: RotationsOptions): Rotations {
   }
 }
 
-/** Durable before the new key is in its place. */
-export function writeRotation(dataDir: string, bytes: Uint8Array): void {
-  writeFileSync(rotationFile(dataDir), bytes, { mode: 0o600, flush: true })
+/** Null if there is none, or the file holds something else. */
+export function readRotation(network: string, dataDir: string): Uint8Array | null {
+  try {
+    const bytes = readFileSync(rotationFile(dataDir))
+    return decodeRotation(network, bytes).ok ? bytes : null
+  } catch {
+    return null
+  }
+}
+
+/** In the place of an older one, or of a link; durable before the new key is in its place. */
+export function writeRotation(dataDir: string, bytes: Uint8Array, owner: Owner | null = null): void {
+  rmSync(rotationFile(dataDir), { force: true })
+  createFile(rotationFile(dataDir), bytes, 0o600, owner)
 }
 
 /** `now`: Unix ms. */

@@ -1,6 +1,6 @@
 /** The shipped files and where they go: fail2ban's filter, jail and action, and those of systemd and logrotate. */
 import { readFileSync } from 'node:fs'
-import { mkdir, rename, writeFile } from 'node:fs/promises'
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { ok, refuse, type Result } from '../core/result.ts'
 
@@ -149,8 +149,11 @@ export async function writeInstallFiles(
       const target = join(root, path)
       await mkdir(dirname(target), { recursive: true })
       // Renamed, so that fail2ban never reads half of it. A name that no program takes for its configuration.
-      await writeFile(`${target}.banmesh-new`, content, { mode })
-      await rename(`${target}.banmesh-new`, target)
+      const unfinished = `${target}.banmesh-new`
+      // One of an interrupted run, or a link that somebody has put there: neither is written to.
+      await rm(unfinished, { force: true })
+      await writeFile(unfinished, content, { mode, flag: 'wx' })
+      await rename(unfinished, target)
       written.push(target)
     }
     return ok(written)

@@ -319,11 +319,11 @@ test(
     assert.match((await rotation()).join(), /^warning logrotate does not take .*writable by group or others/)
     await install()
     // Below this root the folder of the log is there again; what is meant is the one outside.
-    rmSync(join(shell.folder, 'tmp'), { recursive: true })
+    rmSync(join(shell.folder, 'tmp'), { recursive: true, force: true })
     chownSync(shell.folder, 65534, 65534)
     assert.match((await rotation()).join(), / is for logs of root, and .* belongs to nobody$/)
     assert.match(await install(), /^ +su nobody nogroup$/m)
-    rmSync(join(shell.folder, 'tmp'), { recursive: true })
+    rmSync(join(shell.folder, 'tmp'), { recursive: true, force: true })
     assert.deepEqual(await rotation(), well)
   }
 )

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { chownSync, mkdirSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { chownSync, existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import { symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fingerprint } from '../../src/daemon/fingerprint.ts'
@@ -111,6 +112,78 @@ test(
     belongsToDaemon('there/other.key', 'there/new', 'there/new/banmesh.yaml', 'there/new/identity.key')
   }
 )
+
+test('id rotate follows no link, nor writes to one', async (t) => {
+  const shell = createShell(t)
+  const at = (name: string): string => join(shell.folder, name)
+  const before = await node(shell)
+  const rotate = async (): Promise<number> => (await shell.banmesh('id', 'rotate')).exit
+  mkdirSync(at('elsewhere'))
+  renameSync(at('identity.key'), at('elsewhere/key'))
+  symlinkSync(at('elsewhere/key'), at('identity.key'))
+  const listed = readdirSync(shell.folder)
+  const { stderr } = await shell.banmesh('id', 'rotate')
+  assert.match(stderr, /^banmesh: error: .*identity\.key is not a file$/m)
+  assert.deepEqual(readdirSync(shell.folder), listed, 'no copy of what the link leads to')
+  renameSync(at('elsewhere/key'), at('identity.key'))
+  const planted = at('elsewhere/planted')
+  const kept = `identity.key.${before.slice(-8)}`
+  for (const [name, exit] of [
+    ['identity.rotation', 4],
+    [kept, 1]
+  ] as const) {
+    symlinkSync(planted, at(name))
+    assert.equal(await rotate(), exit, name)
+    assert.ok(lstatSync(at(name)).isSymbolicLink(), name)
+    rmSync(at(name))
+  }
+  const key = shell.read('identity.key')
+  writeFileSync(planted, 'theirs')
+  rmSync(at('identity.key.new'), { force: true })
+  symlinkSync(planted, at('identity.key.new'))
+  assert.equal(await rotate(), 0)
+  assert.equal(shell.read('elsewhere/planted'), 'theirs')
+  assert.ok(lstatSync(at('identity.key')).isFile())
+  assert.equal(shell.read(kept), key)
+})
+
+test(
+  "id rotate gives the key to the old one's owner, not to that of the folder",
+  { skip: requires({ root: true }) },
+  async (t) => {
+    const shell = createShell(t)
+    await node(shell)
+    chownSync(shell.folder, 12345, 54321)
+    const { kept } = (await shell.json('id', 'rotate')) as { kept: string }
+    for (const file of [kept, join(shell.folder, 'identity.key')]) assert.equal(statSync(file).uid, 0, file)
+  }
+)
+
+test('an import writes no secret but a key, and follows no link', async (t) => {
+  const shell = createShell(t)
+  await shell.banmesh('id', 'network-key', 'network.key')
+  await node(shell, { networkKey: 'network.key' })
+  writeFileSync(join(shell.folder, 'identity.rotation'), 'root:secret')
+  await shell.banmesh('id', 'export', 'node.json')
+  const bundle = JSON.parse(shell.read('node.json')) as Record<string, unknown>
+  assert.equal(bundle['rotation'], null, 'it is no statement')
+  for (const change of [{ networkKey: '* * * * * root true' }, { identity: 'root:secret' }, { peerId: 'another' }]) {
+    shell.write('changed.json', JSON.stringify({ ...bundle, ...change }))
+    assert.equal(
+      (await shell.banmesh('id', 'import', 'changed.json', '--dir', 'there')).exit,
+      2,
+      JSON.stringify(change)
+    )
+    assert.equal(existsSync(join(shell.folder, 'there')), false)
+  }
+  mkdirSync(join(shell.folder, 'there'))
+  symlinkSync(join(shell.folder, 'planted'), join(shell.folder, 'there/network.key'))
+  assert.equal((await shell.banmesh('id', 'import', 'node.json', '--dir', 'there')).exit, 1)
+  assert.equal(existsSync(join(shell.folder, 'planted')), false)
+  shell.write('network.key', 'root:secret')
+  assert.equal((await shell.banmesh('id', 'export', 'other.json')).exit, 2)
+  assert.equal(existsSync(join(shell.folder, 'other.json')), false)
+})
 
 test('a rotated key is a new one, the old one is kept, and a second rotation waits for the first', async (t) => {
   const shell = createShell(t)

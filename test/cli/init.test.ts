@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, statSync } from 'node:fs'
+import { chownSync, existsSync, mkdirSync, readdirSync, statSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { requires } from '../support/requirements.ts'
 import { createShell } from './shell.ts'
 
 test('banmesh init', async (t) => {
@@ -68,4 +69,20 @@ test('banmesh init says what it can not write', async (t) => {
   assert.match(stderr, /^banmesh: error: .*file\/x can't be written \(ENOTDIR\)\n$/)
   mkdirSync(join(shell.folder, 'other/banmesh.yaml'), { recursive: true })
   assert.equal((await shell.banmesh('init', '--dir', 'other')).exit, 1)
+})
+
+test("banmesh init follows no link in another user's folder", { skip: requires({ root: true }) }, async (t) => {
+  const shell = createShell(t)
+  const at = (name: string): string => join(shell.folder, name)
+  mkdirSync(at('theirs'))
+  mkdirSync(at('ours'))
+  symlinkSync(at('ours'), at('theirs/link'))
+  symlinkSync(at('ours/config'), at('theirs/banmesh.yaml'))
+  chownSync(at('theirs'), 12345, 54321)
+  for (const dir of ['theirs/link', 'theirs/link/new', 'theirs']) {
+    const { exit, stderr } = await shell.banmesh('init', '--dir', dir)
+    assert.equal(exit, 1, stderr)
+  }
+  assert.deepEqual(readdirSync(at('ours')), [])
+  assert.deepEqual(readdirSync(at('theirs')).toSorted(), ['banmesh.yaml', 'link'])
 })

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict'
 import {
   chownSync,
   existsSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -47,11 +49,21 @@ test("A missing watched log is left behind, with the daemon's mode, where the co
   const root = scratch(t)
   assert.deepEqual(leaveWatchedLog(installation(root)), { path: join(root, LOG), state: 'left' })
   const named = 'handoff: { log: { path: ./logs/x.log } }'
+  mkdirSync(join(root, '/etc/banmesh/logs'), { recursive: true })
   assert.equal(leaveWatchedLog(installation(root, named))?.path, join(root, '/etc/banmesh/logs/x.log'))
   assert.ok(existsSync(join(root, '/etc/banmesh/logs/x.log')))
   const { size, mode } = statSync(join(root, LOG))
   assert.deepEqual([size, mode & 0o777], [0, 0o640])
-  assert.equal(leaveWatchedLog(installation(join(root, 'new')))?.state, 'left', 'the root is made')
+})
+
+test('Whatever the config names, nothing is made but a log, and no folder but the default one.', (t) => {
+  const root = scratch(t)
+  mkdirSync(join(root, 'etc'))
+  for (const name of ['/etc/nologin', '/etc/banmesh/logs/bans.log', '/etc/.log/x']) {
+    const named = installation(root, `handoff: { log: { path: ${name} } }`)
+    assert.deepEqual(leaveWatchedLog(named), { path: join(root, name), state: 'missing' })
+  }
+  assert.deepEqual(readdirSync(root, { recursive: true }), ['etc'])
 })
 
 test(
@@ -61,6 +73,7 @@ test(
     const server = prepareFail2ban(t, { jails: '' })
     const path = join(server.dir, 'logs/bans.log')
     await installInto(server.dir, { logPath: path })
+    mkdirSync(dirname(path), { recursive: true })
     leaveWatchedLog(installation('/', `handoff: { log: { path: ${path} } }`))
     await server.start('banmesh')
     const log = createWatchedLog({ path, now: Date.now })
@@ -107,6 +120,29 @@ test(
     leaveWatchedLog(installation(root))
     const { uid, gid } = statSync(join(root, LOG))
     assert.deepEqual([uid, gid], [12345, 54321])
+  }
+)
+
+test(
+  "What is in the log's place is not given away: a file of root's, a link to one.",
+  { skip: requires({ root: true }) },
+  (t) => {
+    const root = scratch(t)
+    const folder = join(root, 'srv')
+    mkdirSync(folder)
+    const secret = join(root, 'secret')
+    writeFileSync(secret, 'a secret', { mode: 0o600 })
+    linkSync(secret, join(folder, 'hard.log'))
+    symlinkSync(secret, join(folder, 'soft.log'))
+    symlinkSync(join(root, 'nothing'), join(folder, 'dangling.log'))
+    symlinkSync(root, join(folder, 'folder'))
+    chownSync(folder, 12345, 54321)
+    for (const name of ['hard.log', 'soft.log', 'dangling.log', 'folder/x.log']) {
+      leaveWatchedLog(installation(root, `handoff: { log: { path: /srv/${name} } }`))
+    }
+    const { uid, gid, mode } = statSync(secret)
+    assert.deepEqual([uid, gid, mode & 0o777, readFileSync(secret, 'utf8')], [0, 0, 0o600, 'a secret'])
+    assert.deepEqual(readdirSync(root).toSorted(), ['secret', 'srv'])
   }
 )
 

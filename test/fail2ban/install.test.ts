@@ -4,15 +4,18 @@ import {
   chmodSync,
   chownSync,
   existsSync,
+  lstatSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { installFiles, writeInstallFiles, type InstallFile } from '../../src/fail2ban/install.ts'
 import { LOG_HANDOFF } from '../../src/fail2ban/log-handoff.ts'
@@ -49,6 +52,21 @@ test('The files go where the contract says, below the root, over older ones and 
       'etc/sysusers.d/banmesh.conf'
     ]
   )
+})
+
+test('A link that is planted for the unfinished file is not written through.', async (t) => {
+  const root = mkdtempSync(join(tmpdir(), 'banmesh-install-'))
+  t.after(() => rmSync(root, { recursive: true }))
+  const [file] = files().values()
+  const target = join(root, file!.path)
+  mkdirSync(dirname(target), { recursive: true })
+  const theirs = join(root, 'theirs')
+  writeFileSync(theirs, 'theirs')
+  symlinkSync(theirs, `${target}.banmesh-new`)
+  equal((await writeInstallFiles(root, [file!])).ok, true)
+  equal(readFileSync(theirs, 'utf8'), 'theirs')
+  equal(readFileSync(target, 'utf8'), file!.content)
+  ok(lstatSync(target).isFile())
 })
 
 test('A root that is no folder is refused.', async (t) => {

@@ -2,11 +2,13 @@
  * What is done with the node's key: `id rotate`, `id export`, `id import` and `id network-key`. The commands work on the
  * files; a running daemon goes on under its old key until it is restarted.
  */
-import { copyFileSync, existsSync, readFileSync, renameSync, unlinkSync, writeFileSync, constants } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { constants, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
 import type { Told } from '../../control/api.ts'
+import { ok, refuse, type Result } from '../../core/result.ts'
 import type { Config } from '../../daemon/config.ts'
-import type { Identity, IdentityRefusal } from '../../daemon/identity.ts'
+import type { Identity, IdentityRefusal, KeyFile } from '../../daemon/identity.ts'
+import type { Folder } from '../../daemon/owner.ts'
 import { ask, readConfig, type Context, type Reply } from '../context.ts'
 import { done, failed, type Failed, type Outcome } from '../outcome.ts'
 
@@ -18,36 +20,30 @@ export async function rotate(context: Context): Promise<Outcome> {
   const read = await readConfig(context)
   if (!read.ok) return read
   const { config } = read.value
-  const identities = await import('../../daemon/identity.ts')
-  const file = identities.identityFile(config.dataDir)
-  const old = identities.loadIdentity(file)
-  if (!old.ok) return refused(file, old.reason, identities.explainIdentityRefusal)
-  const { rotationFile, signRotation, writeRotation } = await import('../../daemon/rotation.ts')
-  const { giveToOwnerOf } = await import('../../daemon/owner.ts')
-  if (existsSync(rotationFile(config.dataDir))) {
-    return failed(
-      4,
-      'rotating',
-      'the key was changed already, and not all friends know yet',
-      `run the daemon until they do, or remove ${rotationFile(config.dataDir)}: those who don't know have to add you anew`
-    )
-  }
-  const kept = `${file}.${old.value.peerId.slice(-8)}`
-  const fresh = `${file}.new`
-  if (existsSync(fresh)) unlinkSync(fresh)
-  const next = identities.createIdentity(fresh)
-  if (!next.ok) return refused(fresh, next.reason, identities.explainIdentityRefusal)
+  const { explainIdentityRefusal, identityFile } = await import('../../daemon/identity.ts')
+  const { inFolder } = await import('../../daemon/owner.ts')
+  const change = await keyChange(config, context.now())
+  const file = identityFile(config.dataDir)
+  let changed: ReturnType<typeof change>
   try {
-    copyFileSync(file, kept, constants.COPYFILE_EXCL)
-    writeRotation(config.dataDir, signRotation(config.network, old.value, next.value, context.now()))
-    for (const made of [kept, rotationFile(config.dataDir), fresh]) giveToOwnerOf(file, made)
-    renameSync(fresh, file)
+    changed = inFolder(config.dataDir, {}, change)
   } catch (error) {
     return notWritable(file, error)
   }
+  if (!changed.ok && changed.reason !== 'rotating') return refused(file, changed.reason, explainIdentityRefusal)
+  if (!changed.ok) {
+    const hint = `run the daemon until they do, or remove ${join(config.dataDir, 'identity.rotation')}`
+    return failed(
+      4,
+      changed.reason,
+      'the key was changed already, and not all friends know yet',
+      `${hint}: those who don't know have to add you anew`
+    )
+  }
+  const { old, peerId } = changed.value
+  const kept = keptAs(file, old)
   const told = await ask<Told>(context, { method: 'POST', path: '/v1/rotation' })
   const { fingerprint } = await import('../../daemon/fingerprint.ts')
-  const { peerId } = next.value
   const lines = [
     `new peer ID: ${peerId}`,
     `fingerprint: ${fingerprint(peerId)}`,
@@ -58,12 +54,47 @@ export async function rotate(context: Context): Promise<Outcome> {
   ]
   const json = {
     peerId,
-    old: old.value.peerId,
+    old,
     kept,
     told: told.ok ? told.value.told : 0,
     fingerprint: fingerprint(peerId)
   }
   return done(json, lines.join('\n'))
+}
+
+/**
+ * What is done in the folder. It may belong to another user than us, root, who could exchange its files meanwhile: the key
+ * is read once, and what is made is its owner's.
+ */
+async function keyChange(
+  config: Config,
+  now: number
+): Promise<(folder: Folder) => Result<{ old: string; peerId: string }, IdentityRefusal | 'rotating'>> {
+  const { createIdentity, identityFile, parseIdentity, readKeyFile } = await import('../../daemon/identity.ts')
+  const { rotationFile, signRotation, writeRotation } = await import('../../daemon/rotation.ts')
+  const { createFile } = await import('../../daemon/owner.ts')
+  const { isThere } = await import('../../daemon/unit.ts')
+  return ({ path }) => {
+    const file = identityFile(path)
+    const read = readKeyFile(file, constants.O_NOFOLLOW)
+    if (!read.ok) return read
+    const { text, owner } = read.value
+    const old = parseIdentity(text)
+    if (!old.ok) return old
+    if (isThere(rotationFile(path))) return refuse('rotating')
+    const fresh = `${file}.new`
+    rmSync(fresh, { force: true })
+    const next = createIdentity(fresh, owner)
+    if (!next.ok) return next
+    createFile(keptAs(file, old.value.peerId), text, SECRET, owner)
+    writeRotation(path, signRotation(config.network, old.value, next.value, now), owner)
+    renameSync(fresh, file)
+    return ok({ old: old.value.peerId, peerId: next.value.peerId })
+  }
+}
+
+function keptAs(file: string, peerId: string): string {
+  return `${file}.${peerId.slice(-8)}`
 }
 
 interface Bundle {
@@ -82,17 +113,22 @@ export async function exportIdentity(context: Context, to: string): Promise<Outc
   const { config, path } = read.value
   const loaded = await ownKey(config)
   if (!loaded.ok) return loaded
-  const { rotationFile } = await import('../../daemon/rotation.ts')
-  const rotation = rotationFile(config.dataDir)
+  const { loadNetworkKey } = await import('../../daemon/network-key.ts')
+  const { readRotation } = await import('../../daemon/rotation.ts')
+  const rotation = readRotation(config.network, config.dataDir)
   const target = resolve(context.cwd, to)
+  const shared = loadNetworkKey(config.networkKey)
+  if (!shared.ok)
+    return failed(2, shared.reason, `the network key ${config.networkKey} can't be used (${shared.reason})`)
   try {
+    // Only what was found to be a key and the like: the import, as root, gives it to the user of that daemon.
     const bundle: Bundle = {
       banmesh: BUNDLE_VERSION,
       peerId: loaded.value.peerId,
-      identity: readFileSync(loaded.value.file, 'utf8'),
+      identity: loaded.value.text,
       config: readFileSync(path, 'utf8'),
-      networkKey: config.networkKey === null ? null : readFileSync(config.networkKey, 'utf8'),
-      rotation: existsSync(rotation) ? readFileSync(rotation).toString('base64') : null
+      networkKey: shared.value === null ? null : `${Buffer.from(shared.value).toString()}\n`,
+      rotation: rotation === null ? null : Buffer.from(rotation).toString('base64')
     }
     writeFileSync(target, `${JSON.stringify(bundle)}\n`, { flag: 'wx', mode: SECRET })
   } catch (error) {
@@ -120,34 +156,36 @@ export async function importIdentity(
   const read = parseConfig(bundle.config, { folder })
   if (!read.ok) return failed(2, 'bad-config', `the config in ${source} is not one that this banmesh understands`)
   const parsed = read.config
-  const { identityFile, loadIdentity } = await import('../../daemon/identity.ts')
+  const { identityFile, parseIdentity } = await import('../../daemon/identity.ts')
+  const { isNetworkKey } = await import('../../daemon/network-key.ts')
   const { rotationFile } = await import('../../daemon/rotation.ts')
-  const { giveToOwnerOf, makeFolder } = await import('../../daemon/owner.ts')
+  const { createFile, inFolder } = await import('../../daemon/owner.ts')
+  const identity = parseIdentity(bundle.identity)
+  if (!identity.ok || identity.value.peerId !== bundle.peerId)
+    return failed(2, 'not-an-export', `the key in ${source} is not that of ${bundle.peerId}`)
+  // The config, which may be another machine's daemon's, says where this goes.
+  if (bundle.networkKey !== null && !isNetworkKey(bundle.networkKey))
+    return failed(2, 'not-an-export', `the network key in ${source} is none`)
   const key = identityFile(parsed.dataDir)
   const files: [string, string | Buffer | null, number][] = [
     [key, bundle.identity, SECRET],
     [rotationFile(parsed.dataDir), bundle.rotation === null ? null : Buffer.from(bundle.rotation, 'base64'), SECRET],
-    [parsed.networkKey ?? '', parsed.networkKey === null ? null : bundle.networkKey, SECRET],
-    [config, bundle.config, 0o640]
+    [config, bundle.config, 0o640],
+    [parsed.networkKey ?? '', parsed.networkKey === null ? null : bundle.networkKey, SECRET]
   ]
   const wanted = files.filter(([, content]) => content !== null)
   for (const [file] of wanted) {
     if (existsSync(file)) return failed(1, 'exists', `${file} exists already and is not overwritten`)
   }
   try {
-    makeFolder(folder)
-    makeFolder(parsed.dataDir)
     for (const [file, content, mode] of wanted) {
-      writeFileSync(file, content!, { flag: 'wx', mode })
-      giveToOwnerOf(dirname(file), file)
+      const make = file !== parsed.networkKey
+      inFolder(dirname(file), { make }, ({ path, owner }) =>
+        createFile(join(path, basename(file)), content!, mode, owner)
+      )
     }
   } catch (error) {
     return notWritable(folder, error)
-  }
-  const identity = loadIdentity(key)
-  if (!identity.ok || identity.value.peerId !== bundle.peerId) {
-    unlinkSync(key)
-    return failed(2, 'not-an-export', `the key in ${source} is not that of ${bundle.peerId}`)
   }
   const lines = [...wanted.map(([file]) => `wrote ${file}`), `peer ID: ${bundle.peerId}`]
   return done({ peerId: bundle.peerId, config, identity: key }, lines.join('\n'))
@@ -161,8 +199,6 @@ export async function networkKey(context: Context, to: string): Promise<Outcome>
     const message = created.reason === 'exists' ? 'exists already and is not overwritten' : "can't be written"
     return failed(1, created.reason, `${file} ${message}`)
   }
-  const { giveToOwnerOf } = await import('../../daemon/owner.ts')
-  giveToOwnerOf(dirname(file), file)
   const lines = [
     `wrote ${file}: give it to all nodes of the network, by a way that nobody else sees`,
     `then in each config: networkKey: ${to}`
@@ -170,13 +206,14 @@ export async function networkKey(context: Context, to: string): Promise<Outcome>
   return done({ file }, lines.join('\n'))
 }
 
-async function ownKey(config: Config): Promise<Reply<Identity & { file: string }>> {
-  const { explainIdentityRefusal, identityFile, loadIdentity } = await import('../../daemon/identity.ts')
+async function ownKey(config: Config): Promise<Reply<Identity & KeyFile>> {
+  const { explainIdentityRefusal, identityFile, parseIdentity, readKeyFile } = await import('../../daemon/identity.ts')
   const file = identityFile(config.dataDir)
-  const loaded = loadIdentity(file)
-  return loaded.ok
-    ? { ok: true, value: { ...loaded.value, file } }
-    : refused(file, loaded.reason, explainIdentityRefusal)
+  const read = readKeyFile(file)
+  if (!read.ok) return refused(file, read.reason, explainIdentityRefusal)
+  const key = parseIdentity(read.value.text)
+  if (!key.ok) return refused(file, key.reason, explainIdentityRefusal)
+  return ok({ ...key.value, ...read.value })
 }
 
 function readBundle(file: string): Bundle | null {

@@ -1,5 +1,5 @@
 /** `init`: a folder with a commented config and a key, ready for `run`. */
-import { existsSync, unlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, unlinkSync } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
 import type { Context } from '../context.ts'
 import { quoted } from '../doctor/check.ts'
@@ -13,29 +13,30 @@ export async function init(context: Context, { dir = '.' }: { dir?: string }): P
     if (existsSync(file))
       return failed(1, 'exists', `${file} exists already and is not overwritten`, 'choose another folder: --dir DIR')
   }
-  const [{ configTemplate }, { createIdentity, explainIdentityRefusal }, { giveToOwnerOf, makeFolder }] =
-    await Promise.all([
-      import('../../daemon/config-template.ts'),
-      import('../../daemon/identity.ts'),
-      import('../../daemon/owner.ts')
-    ])
+  const [{ configTemplate }, { createIdentity, explainIdentityRefusal }, { createFile, inFolder }] = await Promise.all([
+    import('../../daemon/config-template.ts'),
+    import('../../daemon/identity.ts'),
+    import('../../daemon/owner.ts')
+  ])
+  let identity: ReturnType<typeof createIdentity>
   try {
-    makeFolder(folder)
+    identity = inFolder(folder, { make: true }, ({ path, owner }) => {
+      const created = createIdentity(join(path, 'identity.key'), owner)
+      try {
+        if (created.ok) createFile(join(path, 'banmesh.yaml'), configTemplate(), 0o666, owner)
+      } catch (error) {
+        unlinkSync(join(path, 'identity.key'))
+        throw error
+      }
+      return created
+    })
   } catch (error) {
     return notWritable(folder, error)
   }
-  const identity = createIdentity(key)
   if (!identity.ok) {
     const { message, hint } = explainIdentityRefusal(key, identity.reason)
     return failed(1, identity.reason, message, hint)
   }
-  try {
-    writeFileSync(config, configTemplate(), { flag: 'wx' })
-  } catch (error) {
-    unlinkSync(key)
-    return notWritable(config, error)
-  }
-  for (const file of [config, key]) giveToOwnerOf(folder, file)
   const { peerId } = identity.value
   const here = relative(context.cwd, config)
   const option = here === 'banmesh.yaml' ? '' : ` --config ${quoted(here.startsWith('..') ? config : here)}`

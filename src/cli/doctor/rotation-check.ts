@@ -18,8 +18,7 @@ export async function checkRotation(config: Config, logs: readonly string[], roo
   })
   const covered = logs.filter((log) => !uncovered.includes(log))
   if (covered.length === 0) return checks
-  // Below another root it is for a system that knows other users.
-  const refusal = root === '/' ? await refusalOf(path) : null
+  const refusal = await refusalOf(path)
   if (refusal !== null) {
     const message = `logrotate does not take ${path}: ${refusal}`
     return [...checks, warning('rotation', message, 'write the shipped logrotate file', run)]
