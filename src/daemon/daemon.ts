@@ -410,7 +410,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Daemon
       // Host names may take their time.
       void protections.resolve().then(reviewing.touched)
     },
-    loaded() {
+    applied() {
       if (lastError === configError) lastError = null
     },
     warn(message) {

@@ -47,17 +47,28 @@ export function createIdentity(file: string, owner: Owner | null = null): Result
 }
 
 export function loadIdentity(file: string): Result<Identity, IdentityRefusal> {
-  const read = readKeyFile(file)
+  // Without the text: who carries an identity about shall not carry that.
+  const read = readKeyFile(file, 0)
   return read.ok ? parseIdentity(read.value.text) : read
 }
 
-export interface KeyFile {
+interface KeyFile {
   readonly text: string
   readonly owner: Owner
 }
 
-/** What is in the file, and whose that very file is. `flags` of openSync: O_NOFOLLOW refuses a link as `not-a-file`. */
-export function readKeyFile(file: string, flags = 0): Result<KeyFile, IdentityRefusal> {
+/**
+ * The key with the text that it was read from, and whose that very file is. `flags` of openSync: O_NOFOLLOW refuses a link
+ * as `not-a-file`.
+ */
+export function loadKey(file: string, flags = 0): Result<Identity & KeyFile, IdentityRefusal> {
+  const read = readKeyFile(file, flags)
+  if (!read.ok) return read
+  const key = parseIdentity(read.value.text)
+  return key.ok ? ok({ ...key.value, ...read.value }) : key
+}
+
+function readKeyFile(file: string, flags: number): Result<KeyFile, IdentityRefusal> {
   let descriptor: number
   try {
     // Without O_NONBLOCK a fifo in the key's place would hang the start.

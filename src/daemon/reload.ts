@@ -15,12 +15,12 @@ export interface ReloadOptions {
   readonly self: PeerId
   current(): Config
   /** The file is in use, and nothing is wrong with it: what was said of one before it is over. */
-  loaded(): void
+  applied(): void
   apply(next: Config): Promise<void>
   warn(message: string): void
 }
 
-export function createReload({ source, self, current, loaded: isGood, apply, warn }: ReloadOptions) {
+export function createReload({ source, self, current, apply, applied, warn }: ReloadOptions) {
   let last: Promise<unknown> = Promise.resolve()
 
   async function reload(): Promise<Answer<Reloaded>> {
@@ -46,7 +46,7 @@ export function createReload({ source, self, current, loaded: isGood, apply, war
       warn(message)
       return { ok: false, status: 500, reason: 'internal-error', message }
     }
-    if (loaded.warnings.length === 0) isGood()
+    if (loaded.warnings.length === 0) applied()
     return { ok: true, value: { needsRestart } }
   }
 

@@ -52,7 +52,7 @@ export function orNull<T>(look: () => T): T | null {
   }
 }
 
-export function isThere(path: string): boolean {
+function isThere(path: string): boolean {
   return orNull(() => lstatSync(path)) !== null
 }
 

@@ -9,7 +9,7 @@ import { pair, type Node } from './nodes.ts'
 const MESSAGES = 30
 /** What both sides say by themselves within a second or so: heartbeats, pings, what identify has to tell. */
 const BESIDES = 20
-/** What may wait to be sent to a friend, and is more than gossipsub gives up at. */
+/** Sixteen times the first window of a stream. */
 const WINDOWS_BYTES = 4 * 1024 * 1024
 
 test(

@@ -2,14 +2,14 @@
  * What is done with the node's key: `id rotate`, `id export`, `id import` and `id network-key`. The commands work on the
  * files; a running daemon goes on under its old key until it is restarted.
  */
-import { constants, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { constants, existsSync, lstatSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import type { Told } from '../../control/api.ts'
 import { ok, refuse, type Result } from '../../core/result.ts'
 import type { Config } from '../../daemon/config.ts'
-import type { Identity, IdentityRefusal, KeyFile } from '../../daemon/identity.ts'
+import type { IdentityRefusal } from '../../daemon/identity.ts'
 import type { Folder } from '../../daemon/owner.ts'
-import { ask, readConfig, type Context, type Reply } from '../context.ts'
+import { ask, readConfig, type Context } from '../context.ts'
 import { done, failed, type Failed, type Outcome } from '../outcome.ts'
 
 const SECRET = 0o600
@@ -22,6 +22,7 @@ export async function rotate(context: Context): Promise<Outcome> {
   const { config } = read.value
   const { explainIdentityRefusal, identityFile } = await import('../../daemon/identity.ts')
   const { inFolder } = await import('../../daemon/owner.ts')
+  const { rotationFile } = await import('../../daemon/rotation.ts')
   const change = await keyChange(config, context.now())
   const file = identityFile(config.dataDir)
   let changed: ReturnType<typeof change>
@@ -32,7 +33,7 @@ export async function rotate(context: Context): Promise<Outcome> {
   }
   if (!changed.ok && changed.reason !== 'rotating') return refused(file, changed.reason, explainIdentityRefusal)
   if (!changed.ok) {
-    const hint = `run the daemon until they do, or remove ${join(config.dataDir, 'identity.rotation')}`
+    const hint = `run the daemon until they do, or remove ${rotationFile(config.dataDir)}`
     return failed(
       4,
       changed.reason,
@@ -70,18 +71,16 @@ async function keyChange(
   config: Config,
   now: number
 ): Promise<(folder: Folder) => Result<{ old: string; peerId: string }, IdentityRefusal | 'rotating'>> {
-  const { createIdentity, identityFile, parseIdentity, readKeyFile } = await import('../../daemon/identity.ts')
+  const { createIdentity, identityFile, loadKey } = await import('../../daemon/identity.ts')
   const { rotationFile, signRotation, writeRotation } = await import('../../daemon/rotation.ts')
   const { createFile } = await import('../../daemon/owner.ts')
-  const { isThere } = await import('../../daemon/unit.ts')
   return ({ path }) => {
     const file = identityFile(path)
-    const read = readKeyFile(file, constants.O_NOFOLLOW)
-    if (!read.ok) return read
-    const { text, owner } = read.value
-    const old = parseIdentity(text)
+    const old = loadKey(file, constants.O_NOFOLLOW)
     if (!old.ok) return old
-    if (isThere(rotationFile(path))) return refuse('rotating')
+    const { text, owner } = old.value
+    // Also if it is a link that leads nowhere.
+    if (lstatSync(rotationFile(path), { throwIfNoEntry: false }) !== undefined) return refuse('rotating')
     const fresh = `${file}.new`
     rmSync(fresh, { force: true })
     const next = createIdentity(fresh, owner)
@@ -111,8 +110,10 @@ export async function exportIdentity(context: Context, to: string): Promise<Outc
   const read = await readConfig(context)
   if (!read.ok) return read
   const { config, path } = read.value
-  const loaded = await ownKey(config)
-  if (!loaded.ok) return loaded
+  const { explainIdentityRefusal, identityFile, loadKey } = await import('../../daemon/identity.ts')
+  const file = identityFile(config.dataDir)
+  const loaded = loadKey(file)
+  if (!loaded.ok) return refused(file, loaded.reason, explainIdentityRefusal)
   const { loadNetworkKey } = await import('../../daemon/network-key.ts')
   const { readRotation } = await import('../../daemon/rotation.ts')
   const rotation = readRotation(config.network, config.dataDir)
@@ -204,16 +205,6 @@ export async function networkKey(context: Context, to: string): Promise<Outcome>
     `then in each config: networkKey: ${to}`
   ]
   return done({ file }, lines.join('\n'))
-}
-
-async function ownKey(config: Config): Promise<Reply<Identity & KeyFile>> {
-  const { explainIdentityRefusal, identityFile, parseIdentity, readKeyFile } = await import('../../daemon/identity.ts')
-  const file = identityFile(config.dataDir)
-  const read = readKeyFile(file)
-  if (!read.ok) return refused(file, read.reason, explainIdentityRefusal)
-  const key = parseIdentity(read.value.text)
-  if (!key.ok) return refused(file, key.reason, explainIdentityRefusal)
-  return ok({ ...key.value, ...read.value })
 }
 
 function readBundle(file: string): Bundle | null {
